@@ -1,0 +1,64 @@
+// What one Envoy should have. Pure: the same snapshot and proxy give the same bytes, on any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "policy/policy.h"
+#include "snapshot/snapshot.h"
+
+namespace mesh {
+
+// A secret that the listeners and clusters refer to; the certificate stage makes its content.
+struct SecretRef {
+  enum class What { Identity, MeshCa } what = What::Identity;
+  std::string name;  // as SDS names it: "identity_cert:secret:<mesh>"
+  friend auto operator<=>(const SecretRef&, const SecretRef&) = default;
+};
+
+struct ProxyConfig {
+  NamedResources clusters;
+  NamedResources endpoints;
+  NamedResources listeners;
+  NamedResources routes;
+  std::vector<SecretRef> secrets;
+  // Services whose endpoints this proxy has: when only these change, `rebuild_endpoints` is enough.
+  std::vector<std::string> services;
+};
+
+// What the proxy itself said of itself when it connected (Envoy's node metadata), as far as configuration depends on it.
+struct ProxyTraits {
+  std::vector<std::string> features;      // "feature-bind-outbounds" …
+  std::uint32_t admin_port = 0;           // where Envoy's admin API listens; 0: see admin_socket
+  std::string admin_socket;               // Unix socket of the admin API
+  std::uint32_t readiness_port = 0;       // of the sidecar manager; 0: none
+  std::string readiness_socket;
+  bool has_feature(std::string_view name) const;
+  friend bool operator==(const ProxyTraits&, const ProxyTraits&) = default;
+};
+
+// Bytes that more than one proxy gets: each ClusterLoadAssignment once per cluster and client view. Thread-safe.
+class EndpointCache;
+
+class ConfigBuilder {
+ public:
+  // `zone` is the name of this control plane's zone.
+  ConfigBuilder(std::string zone, std::vector<const Policy*> policies);
+  ~ConfigBuilder();
+
+  // The proxy must be in the snapshot. Does not fail: what cannot be built is left out and named in `warnings`.
+  std::shared_ptr<const ProxyConfig> build(const MeshSnapshot& snapshot, const std::string& dataplane,
+                                           const ProxyTraits& traits, std::vector<std::string>* warnings = nullptr) const;
+
+  // `before` with the endpoints of the snapshot, everything else shared with it.
+  std::shared_ptr<const ProxyConfig> rebuild_endpoints(const ProxyConfig& before, const MeshSnapshot& snapshot,
+                                                       const std::string& dataplane) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mesh

@@ -1,0 +1,84 @@
+// Tokens: RS256 JWTs with a key id, signed with keys that lie in the store as secrets.
+//   dataplane-token-signing-key-<mesh>-<serial>  per mesh        claims: Name, Mesh, Tags, Type, Workload
+//   zone-token-signing-key-<serial>              global          claims: Zone, Scope
+//   user-token-signing-key-<serial>              global          claims: Name, Groups
+// with jti, iat, nbf, exp as in RFC 7519, and revocation lists (comma separated jti) in the secrets
+// dataplane-token-revocations-<mesh>, zone-token-revocations, user-token-revocations.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+
+namespace mesh {
+
+struct DataplaneClaims {
+  std::string name;  // empty: any
+  std::string mesh;
+  std::map<std::string, std::set<std::string>> tags;  // tag → values it may have; the proxy must carry each tag
+  std::string type;  // "dataplane", "ingress", "egress"; empty: dataplane
+  std::string workload;
+};
+struct ZoneClaims {
+  std::string zone;
+  std::vector<std::string> scope;
+};
+struct User {
+  std::string name;
+  std::vector<std::string> groups;
+  bool is_in(std::string_view group) const;
+};
+
+// Gives the secrets that hold keys and revocations. Reads what is newest; implementations cache by the change feed.
+class SecretSource {
+ public:
+  virtual ~SecretSource() = default;
+  // The decoded content of a Secret (mesh not empty) or GlobalSecret. NotFound.
+  virtual Result<Secret> find_secret(const std::string& mesh, const std::string& name) const = 0;
+  // Names of the secrets that start with `prefix`.
+  virtual Result<std::vector<std::string>> list_secrets(const std::string& mesh, const std::string& prefix) const = 0;
+};
+
+// Thread-safe.
+class TokenIssuer {
+ public:
+  TokenIssuer(const SecretSource& secrets, const Clock& clock) : secrets_(secrets), clock_(clock) {}
+  // Signed with the key of the highest serial. NotFound: there is no signing key (says which secret).
+  Result<Secret> issue(const DataplaneClaims& claims, Duration valid_for) const;
+  Result<Secret> issue(const ZoneClaims& claims, Duration valid_for) const;
+  Result<Secret> issue(const User& user, Duration valid_for) const;
+
+ private:
+  const SecretSource& secrets_;
+  const Clock& clock_;
+};
+
+// Thread-safe. Unauthenticated with the reason (expired, revoked, unknown key id, bad signature, wrong algorithm …),
+// never with the token.
+class TokenVerifier {
+ public:
+  TokenVerifier(const SecretSource& secrets, const Clock& clock) : secrets_(secrets), clock_(clock) {}
+  Result<DataplaneClaims> verify_dataplane(std::string_view token, const std::string& mesh) const;
+  Result<ZoneClaims> verify_zone(std::string_view token) const;
+  Result<User> verify_user(std::string_view token) const;
+
+ private:
+  const SecretSource& secrets_;
+  const Clock& clock_;
+};
+
+// A new RSA-2048 signing key, as a PEM (PKCS#1) private key.
+Result<Secret> make_signing_key();
+Result<std::string> public_key_of(const Secret& private_key_pem);
+
+// May this proxy run with these claims? Denied, naming the tag, its value and what is allowed.
+Status check_claims(const DataplaneClaims& claims, const std::string& mesh, const std::string& name,
+                    const std::map<std::string, std::set<std::string>>& proxy_tags, const std::string& workload);
+
+}  // namespace mesh

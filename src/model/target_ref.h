@@ -1,0 +1,29 @@
+// What a policy is for, or from, or to.
+// https://kuma.io/docs/2.13.x/policies/introduction/
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mesh {
+
+enum class TargetKind {
+  Mesh, MeshSubset, MeshGateway, MeshService, MeshExternalService, MeshMultiZoneService, MeshServiceSubset, MeshHTTPRoute, Dataplane
+};
+enum class ProxyType { Sidecar, Gateway };
+
+struct TargetRef {
+  TargetKind kind = TargetKind::Mesh;
+  std::optional<std::string> name;
+  std::optional<std::string> namespace_;  // JSON: "namespace"
+  std::optional<std::map<std::string, std::string>> tags;
+  std::optional<std::map<std::string, std::string>> labels;
+  std::optional<std::string> section_name;
+  std::optional<std::string> mesh;
+  std::optional<std::vector<ProxyType>> proxy_types;
+};
+
+}  // namespace mesh

@@ -1,0 +1,29 @@
+// A policy as the builder sees it. One folder under policies/ per type; `policies/all.cc` lists them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "envoy/resource_set.h"
+#include "model/kind.h"
+#include "snapshot/snapshot.h"
+
+namespace mesh {
+
+// The proxy that configuration is built for.
+struct ProxyContext {
+  const MeshSnapshot& snapshot;
+  const Resource& dataplane;  // kind Dataplane
+  const Dataplane& spec;
+};
+
+// Thread-safe: `apply` has no state and is called from several builder threads.
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  virtual const Kind& kind() const = 0;
+  // Edits the draft of this proxy's configuration as the policies that select it say. Called in the order of `all.cc`.
+  virtual void apply(const ProxyContext& proxy, envoy::ResourceSet& draft) const = 0;
+};
+
+}  // namespace mesh
