@@ -12,6 +12,7 @@
 #include "model/dataplane.h"
 #include "model/mesh.h"
 #include "model/resource.h"
+#include "snapshot/shared_map.h"
 
 namespace mesh {
 
@@ -31,25 +32,38 @@ struct Endpoint {
 // All that is known of one `kuma.io/service`: replaced as a whole when an endpoint joins, leaves or changes.
 struct ServiceView {
   std::string name;
-  std::string protocol;                // what all its inbounds agree on; "tcp" when they do not or none says
+  // What all its inbounds can speak, live or not: the same for all; "http2" for grpc beside http2; else "tcp". That
+  // the last instance goes away does not change it.
+  std::string protocol;
   std::vector<Endpoint> endpoints;     // in the order of (dataplane, port): only those that may get traffic now
+
+  friend bool operator==(const ServiceView&, const ServiceView&) = default;
 };
+
+using NameSet = std::shared_ptr<const std::set<std::string>>;
+using PolicyList = std::shared_ptr<const std::vector<SharedResource>>;
 
 struct MeshSnapshot {
   std::string name;
   SharedResource mesh;  // kind Mesh
-  std::map<std::string, SharedResource> dataplanes;                          // by name
-  std::map<std::string, std::shared_ptr<const ServiceView>> services;        // by kuma.io/service
-  std::map<std::string, std::shared_ptr<const std::set<std::string>>> callers;  // service → dataplanes with an outbound to it
-  std::map<const Kind*, std::shared_ptr<const std::vector<SharedResource>>> policies;  // in the order of their names
+  SharedMap<std::string, SharedResource> dataplanes;                   // by name
+  SharedMap<std::string, std::shared_ptr<const ServiceView>> services; // by kuma.io/service; of every known inbound
+  SharedMap<std::string, NameSet> callers;    // service → dataplanes with an outbound to it
+  SharedMap<std::string, NameSet> providers;  // service → dataplanes with an inbound of it
+  std::map<const Kind*, PolicyList> policies; // in the order of their names
+  // Dataplanes whose proxy may get traffic now (see pipeline/liveness.h). May name some that are not there (yet).
+  SharedMap<std::string, bool> live;
 
   const Mesh& spec() const { return mesh->spec_as<Mesh>(); }
   const std::vector<SharedResource>& policies_of(const Kind& kind) const;
+  const ServiceView* find_service(const std::string& service) const;  // null: nobody offers it
 };
 
 struct Snapshot {
   Revision upto = 0;
   std::map<std::string, std::shared_ptr<const MeshSnapshot>> meshes;
+  // Meshes of which something is known, but not (yet) the Mesh itself: resources may arrive in any order.
+  std::map<std::string, std::shared_ptr<const MeshSnapshot>> incomplete;
 
   std::shared_ptr<const MeshSnapshot> find(const std::string& mesh) const;
 };

@@ -1,0 +1,63 @@
+// One step of the picture: what was known, and what happened since, give the new picture and what it concerns.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "snapshot/snapshot.h"
+
+namespace mesh {
+
+struct ResourceChange {
+  ResourceKey key;
+  SharedResource now;  // null: deleted
+};
+
+// A proxy may get traffic from now on, or may no longer.
+struct LivenessChange {
+  ProxyId proxy;
+  bool live = false;
+
+  friend bool operator==(const LivenessChange&, const LivenessChange&) = default;
+};
+
+struct FoldInput {
+  Revision upto = 0;
+  bool from_start = false;  // `resources` is everything there is; what is missing is gone
+  std::vector<ResourceChange> resources;
+  std::vector<LivenessChange> liveness;
+};
+
+struct PolicyChange {
+  const Kind* kind = nullptr;
+  SharedResource before, after;  // null: there was none, there is none
+};
+
+// What changed in one mesh. Which proxies a policy selects is for the policy room to say.
+struct MeshAffected {
+  bool whole = false;                  // the Mesh itself came, changed or went: every proxy of it
+  std::set<std::string> dataplanes;    // came, changed or went
+  std::set<std::string> shapes;        // services that came, went or speak another protocol: their callers in full
+  std::set<std::string> endpoints;     // services of which only the endpoints changed: the callers' endpoints
+  std::vector<PolicyChange> policies;
+  bool secrets = false;                // a Secret came, changed or went (CA certificates may)
+
+  bool empty() const;
+};
+
+using Affected = std::map<std::string, MeshAffected>;  // by mesh
+
+struct FoldResult {
+  std::shared_ptr<const Snapshot> snapshot;
+  Affected affected;
+};
+
+// Pure. Changes of different resources may come in any order. Kinds that no proxy's configuration depends on only move
+// `upto`.
+FoldResult fold(const Snapshot& before, const FoldInput& input);
+
+}  // namespace mesh

@@ -1,0 +1,26 @@
+#include "snapshot/snapshot.h"
+
+namespace mesh {
+
+bool operator==(const Endpoint& a, const Endpoint& b) {
+  const bool same_labels = a.labels == b.labels || (a.labels && b.labels && *a.labels == *b.labels);
+  return a.dataplane == b.dataplane && a.address == b.address && a.port == b.port && a.tags == b.tags && same_labels;
+}
+
+const std::vector<SharedResource>& MeshSnapshot::policies_of(const Kind& kind) const {
+  static const std::vector<SharedResource> none;
+  const auto found = policies.find(&kind);
+  return found == policies.end() ? none : *found->second;
+}
+
+const ServiceView* MeshSnapshot::find_service(const std::string& service) const {
+  const auto found = services.find(service);
+  return found == services.end() ? nullptr : found->second.get();
+}
+
+std::shared_ptr<const MeshSnapshot> Snapshot::find(const std::string& mesh) const {
+  const auto found = meshes.find(mesh);
+  return found == meshes.end() ? nullptr : found->second;
+}
+
+}  // namespace mesh
