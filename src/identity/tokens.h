@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "model/secret_source.h"
 
 namespace mesh {
 
@@ -33,16 +34,6 @@ struct User {
   std::string name;
   std::vector<std::string> groups;
   bool is_in(std::string_view group) const;
-};
-
-// Gives the secrets that hold keys and revocations. Reads what is newest; implementations cache by the change feed.
-class SecretSource {
- public:
-  virtual ~SecretSource() = default;
-  // The decoded content of a Secret (mesh not empty) or GlobalSecret. NotFound.
-  virtual Result<Secret> find_secret(const std::string& mesh, const std::string& name) const = 0;
-  // Names of the secrets that start with `prefix`.
-  virtual Result<std::vector<std::string>> list_secrets(const std::string& mesh, const std::string& prefix) const = 0;
 };
 
 // Thread-safe.

@@ -31,7 +31,8 @@ struct Write {
   Op op = Op::Put;
   Resource resource;  // for Delete only the key counts
   Expect expect;
-  // The resource this one goes away with. Resources of a mesh are owned by their Mesh unless another owner is named.
+  // The resource this one goes away with. Resources of a mesh are owned by their Mesh unless another owner is named;
+  // an update without one keeps the owner that it has.
   std::optional<ResourceKey> owner;
 };
 
@@ -55,8 +56,10 @@ struct Change {
   Resource resource;  // for Delete: key and the revision of the deletion
 };
 
+// Changes are in commit order, and a transaction is never cut in two. A version that was replaced meanwhile may be left
+// out: what counts is that folding the batches gives the content.
 struct ChangeBatch {
-  Revision upto = 0;      // everything up to here is in the batches so far
+  Revision upto = 0;        // everything up to here is in the batches so far
   bool from_start = false;  // forget what you knew: `changes` is the whole content (the log no longer reached back)
   std::vector<Change> changes;
 };
@@ -67,15 +70,16 @@ class Store {
   virtual ~Store() = default;
 
   // All of them or none, in one transaction; returns the revision of the last. Conflict, Invalid (the owner is not
-  // there), Unavailable (the disk is full, the database is away: the message says which).
+  // there), Unavailable (the disk is full, the database is away: the message says which). `created` of what is there
+  // stays; `modified` and the rest are the caller's.
   // Deleting also deletes what the resource owns; deleting what is not there is NotFound.
   virtual Result<Revision> write(std::vector<Write> writes) = 0;
 
   virtual Result<Resource> get(const ResourceKey& key) const = 0;  // NotFound
   virtual Result<Page> list(const Query& query) const = 0;
 
-  // The change feed: blocks until something was committed after `after`, or stop. An empty batch means stop.
-  // `after` = 0 reads everything there is.
+  // The change feed: blocks until something was committed after `after`, or stop: then `upto` is `after` still.
+  // `after` = 0 reads everything there is (and blocks while there is nothing).
   virtual Result<ChangeBatch> wait_for_changes(Revision after, std::stop_token stop) = 0;
 
   // A random id made when the store was created: who reads `clusterId` sees it.
