@@ -53,7 +53,7 @@ std::string common_protocol(const std::string& a, const std::string& b) {
   return speaks_http2(a) && speaks_http2(b) ? "http2" : "tcp";
 }
 
-bool may_get_traffic(const Inbound& inbound) {
+bool is_declared_ready(const Inbound& inbound) {
   return inbound.state == InboundState::Ready && (!inbound.health || inbound.health->ready);
 }
 
@@ -72,13 +72,16 @@ std::shared_ptr<const ServiceView> build_view(const MeshSnapshot& mesh, const st
   for (const std::string& name : *providers->second) {
     const SharedResource& resource = mesh.dataplanes.at(name);
     const Dataplane& dataplane = resource->spec_as<Dataplane>();
-    const bool live = mesh.live.contains(name);
+    const auto live = mesh.live.find(name);
+    const auto gets_traffic = [&](const Inbound& inbound) {
+      return live != mesh.live.end() && !live->second.contains(inbound.port) && is_declared_ready(inbound);
+    };
     const std::size_t first = view->endpoints.size();
     for (const Inbound& inbound : dataplane.networking.inbound) {
       if (inbound.state == InboundState::Ignored || inbound.service() != service) continue;
       const std::string protocol = inbound.protocol();
       view->protocol = view->protocol.empty() ? protocol : common_protocol(view->protocol, protocol);
-      if (!live || !may_get_traffic(inbound)) continue;
+      if (!gets_traffic(inbound)) continue;
       view->endpoints.push_back({name, address_of(dataplane, inbound), inbound.port, inbound.tags,
                                  std::shared_ptr<const Labels>(resource, &resource->labels)});
     }
@@ -110,9 +113,11 @@ class MeshFold {
 
   void apply(const LivenessChange& change) {
     const std::string& name = change.proxy.name;
-    if (next_.live.contains(name) == change.live) return;
+    const auto known = next_.live.find(name);
+    const bool was_live = known != next_.live.end();
+    if (was_live == change.live && (!was_live || known->second == change.unavailable_ports)) return;
     if (change.live)
-      next_.live.insert_or_assign(name, true);
+      next_.live.insert_or_assign(name, change.unavailable_ports);
     else
       next_.live.erase(name);
     const auto found = next_.dataplanes.find(name);

@@ -21,6 +21,7 @@ struct ResourceChange {
 struct LivenessChange {
   ProxyId proxy;
   bool live = false;
+  std::set<std::uint32_t> unavailable_ports;  // inbound ports that get none although the proxy is live
 
   friend bool operator==(const LivenessChange&, const LivenessChange&) = default;
 };

@@ -51,8 +51,9 @@ struct MeshSnapshot {
   SharedMap<std::string, NameSet> callers;    // service → dataplanes with an outbound to it
   SharedMap<std::string, NameSet> providers;  // service → dataplanes with an inbound of it
   std::map<const Kind*, PolicyList> policies; // in the order of their names
-  // Dataplanes whose proxy may get traffic now (see pipeline/liveness.h). May name some that are not there (yet).
-  SharedMap<std::string, bool> live;
+  // Dataplanes whose proxy may get traffic now, and the inbound ports of it that may not all the same (see
+  // pipeline/liveness.h). May name Dataplanes that are not there (yet).
+  SharedMap<std::string, std::set<std::uint32_t>> live;
 
   const Mesh& spec() const { return mesh->spec_as<Mesh>(); }
   const std::vector<SharedResource>& policies_of(const Kind& kind) const;

@@ -1,0 +1,239 @@
+#include "pipeline/liveness.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace mesh {
+namespace {
+
+constexpr auto kNever = SteadyTime::max();
+
+}  // namespace
+
+void Liveness::on_envoy_connected(const ProxyId& proxy, std::uint64_t stream, SteadyTime now) {
+  Record& record = records_[proxy];
+  record.envoy.known = true;
+  record.envoy.open.insert(stream);
+  record.restored = false;
+  judge(proxy, record, now);
+}
+
+void Liveness::on_envoy_disconnected(const ProxyId& proxy, std::uint64_t stream, SteadyTime now) {
+  Record& record = records_[proxy];
+  record.envoy.open.erase(stream);
+  if (record.envoy.open.empty()) {
+    record.envoy.lost = now;
+    record.acknowledged = false;
+  }
+  judge(proxy, record, now);
+  forget_if_unknown(proxy);
+}
+
+void Liveness::on_acknowledged(const ProxyId& proxy, SteadyTime now) {
+  Record& record = records_[proxy];
+  if (record.acknowledged) return;
+  record.acknowledged_at = now;
+  record.acknowledged = true;
+  judge(proxy, record, now);
+}
+
+void Liveness::on_reporter_connected(const ProxyId& proxy, std::uint64_t session, LivenessSource source, SteadyTime now) {
+  Record& record = records_[proxy];
+  Link& link = source == LivenessSource::Manager ? record.manager : record.health;
+  link.known = true;
+  link.open.insert(session);
+  record.restored = false;
+  if (source == LivenessSource::Manager) record.leaving = false;
+  judge(proxy, record, now);
+}
+
+void Liveness::on_reporter_disconnected(const ProxyId& proxy, std::uint64_t session, LivenessSource source,
+                                        SteadyTime now) {
+  Record& record = records_[proxy];
+  Link& link = source == LivenessSource::Manager ? record.manager : record.health;
+  link.open.erase(session);
+  if (link.open.empty()) link.lost = now;
+  judge(proxy, record, now);
+  forget_if_unknown(proxy);
+}
+
+void Liveness::on_readiness(const ProxyId& proxy, std::uint64_t session, const ReadinessReport& report, SteadyTime now) {
+  Record& record = records_[proxy];
+  Link& link = report.source == LivenessSource::Manager ? record.manager : record.health;
+  if (link.open.empty() || *link.open.rbegin() != session) return;  // an older session, on its way out
+  link.said = report;
+  std::set<std::uint32_t> unavailable;
+  for (const Link* source : {&record.manager, &record.health})
+    if (source->said) unavailable.insert(source->said->unavailable_ports.begin(), source->said->unavailable_ports.end());
+  if (unavailable != record.unavailable_ports) {
+    record.unavailable_ports = std::move(unavailable);
+    if (record.live) changes_.push_back({proxy, true, record.unavailable_ports});
+  }
+  judge(proxy, record, now);
+}
+
+void Liveness::on_leaving(const ProxyId& proxy, SteadyTime now) {
+  Record& record = records_[proxy];
+  record.leaving = true;
+  judge(proxy, record, now);
+}
+
+void Liveness::on_services(const ProxyId& proxy, std::optional<std::set<std::string>> services, SteadyTime now) {
+  Record& record = records_[proxy];
+  for (const std::string& service : record.services) {
+    const auto found = services_.find({proxy.mesh, service});
+    if (found == services_.end()) continue;
+    found->second.proxies.erase(proxy);
+    if (found->second.proxies.empty()) services_.erase(found);
+  }
+  record.has_dataplane = services.has_value();
+  record.services = services ? *std::move(services) : std::set<std::string>();
+  for (const std::string& service : record.services) services_[{proxy.mesh, service}].proxies.insert(proxy);
+  judge(proxy, record, now);
+  forget_if_unknown(proxy);
+}
+
+void Liveness::restore(const ProxyId& proxy, SteadyTime now) {
+  Record& record = records_[proxy];
+  if (record.envoy.known || record.manager.known || record.health.known) return;  // it has told us itself
+  record.restored = true;
+  record.envoy.known = true;
+  record.envoy.lost = now;
+  set_live(proxy, record, true);
+  judge(proxy, record, now);
+}
+
+Liveness::Step Liveness::step(SteadyTime now) {
+  while (!due_.empty() && due_.begin()->first <= now) {
+    const ProxyId proxy = due_.begin()->second;
+    Record& record = records_.at(proxy);
+    set_due(proxy, record, std::nullopt);
+    judge(proxy, record, now);
+  }
+  Step out;
+  out.changes = std::exchange(changes_, {});
+  if (!due_.empty()) out.next = due_.begin()->first;
+  return out;
+}
+
+bool Liveness::is_live(const ProxyId& proxy) const {
+  const auto found = records_.find(proxy);
+  return found != records_.end() && found->second.live;
+}
+
+void Liveness::judge(const ProxyId& proxy, Record& record, SteadyTime now) {
+  set_due(proxy, record, std::nullopt);
+  const bool refused = record.manager.says(false) || record.health.says(false);
+  if (record.leaving || refused || (!record.has_dataplane && !record.restored)) {
+    // Without its Dataplane it cannot be an endpoint; once that comes, it is judged again.
+    set_live(proxy, record, false);
+    record.left_silently = false;
+    return;
+  }
+  if (!record.live) {
+    if (is_ready(record, now)) {
+      record.left_silently = false;
+      set_live(proxy, record, true);
+    } else if (record.acknowledged && !record.envoy.open.empty() && !somebody_probes(record)) {
+      set_due(proxy, record, record.acknowledged_at + settings_.unprobed);
+      return;
+    } else {
+      return;
+    }
+  }
+  const std::optional<SteadyTime> ends = silence_ends(record);
+  if (!ends) return;
+  if (now < *ends) return set_due(proxy, record, ends);
+  const std::optional<SteadyTime> held = floor_holds_until(proxy, record, now);
+  if (held == kNever) return;  // judged again when one of its fellows comes back
+  if (held) return set_due(proxy, record, held);
+  for (const std::string& service : record.services) services_[{proxy.mesh, service}].departures.push_back(now);
+  record.left_silently = true;
+  set_live(proxy, record, false);
+}
+
+bool Liveness::somebody_probes(const Record& record) { return record.manager.known || record.health.known; }
+
+bool Liveness::is_ready(const Record& record, SteadyTime now) const {
+  if (record.envoy.open.empty() || !record.acknowledged) return false;
+  if (record.manager.says(true) || record.health.says(true)) return true;
+  return !somebody_probes(record) && now >= record.acknowledged_at + settings_.unprobed;
+}
+
+// When this proxy has been silent for long enough. None: it is not silent.
+std::optional<SteadyTime> Liveness::silence_ends(const Record& record) const {
+  const auto later = [](SteadyTime lost, Duration grace) {
+    return lost + std::chrono::duration_cast<SteadyTime::duration>(grace);
+  };
+  if (record.restored) return later(record.envoy.lost, settings_.restart);
+  const bool envoy_lost = record.envoy.is_lost();
+  const bool manager_lost = record.manager.is_lost();
+  if (envoy_lost && manager_lost) {
+    const auto [first, last] = std::minmax(record.envoy.lost, record.manager.lost);
+    return std::min(later(last, settings_.both_gone), later(first, settings_.one_gone));
+  }
+  if (envoy_lost) return later(record.envoy.lost, settings_.one_gone);
+  if (manager_lost) return later(record.manager.lost, settings_.one_gone);
+  return std::nullopt;
+}
+
+std::optional<SteadyTime> Liveness::floor_holds_until(const ProxyId& proxy, const Record& record, SteadyTime now) {
+  std::optional<SteadyTime> until;
+  for (const std::string& name : record.services) {
+    Service& service = services_[{proxy.mesh, name}];
+    std::erase_if(service.departures, [&](SteadyTime when) { return when + settings_.floor_window <= now; });
+    std::size_t live = 0;
+    bool others_left_silently = false;
+    for (const ProxyId& fellow : service.proxies) {
+      const Record& other = records_.at(fellow);
+      live += other.live ? 1 : 0;
+      others_left_silently |= other.left_silently;
+    }
+    if (live == 1 && others_left_silently) return kNever;
+    const std::size_t before = live + service.departures.size();
+    if (service.departures.size() >= std::max<std::size_t>(1, before / 2)) {
+      const SteadyTime free = service.departures.front() + settings_.floor_window;
+      until = std::max(until.value_or(free), free);
+    }
+  }
+  return until;
+}
+
+void Liveness::set_live(const ProxyId& proxy, Record& record, bool live) {
+  if (record.live == live) return;
+  record.live = live;
+  live_count_ += live ? 1 : -1;
+  changes_.push_back({proxy, live, live ? record.unavailable_ports : std::set<std::uint32_t>()});
+  if (live) wake_fellows(proxy, record);
+}
+
+// Its return may let go who was held back as the last one.
+void Liveness::wake_fellows(const ProxyId& proxy, const Record& record) {
+  for (const std::string& name : record.services) {
+    const auto found = services_.find({proxy.mesh, name});
+    if (found == services_.end()) continue;
+    for (const ProxyId& fellow : found->second.proxies) {
+      Record& other = records_.at(fellow);
+      if (other.live && !other.due)
+        if (const auto ends = silence_ends(other)) set_due(fellow, other, ends);
+    }
+  }
+}
+
+void Liveness::set_due(const ProxyId& proxy, Record& record, std::optional<SteadyTime> due) {
+  if (record.due) due_.erase({*record.due, proxy});
+  record.due = due;
+  if (due) due_.insert({*due, proxy});
+}
+
+// Nothing is connected, and there is no Dataplane: nobody will ever ask again.
+void Liveness::forget_if_unknown(const ProxyId& proxy) {
+  const auto found = records_.find(proxy);
+  const Record& record = found->second;
+  if (record.has_dataplane || !record.envoy.open.empty() || !record.manager.open.empty() ||
+      !record.health.open.empty() || record.live) return;
+  set_due(proxy, found->second, std::nullopt);
+  records_.erase(found);
+}
+
+}  // namespace mesh
