@@ -58,23 +58,26 @@ struct PolicyTraits {
 };
 
 struct Kind {
-  std::string name;         // "MeshTrafficPermission"
-  std::string path;         // "meshtrafficpermissions"
-  std::string short_name;   // "mtp", used in KRIs
-  std::string singular;     // "Mesh Traffic Permission"
-  std::string plural;       // "Mesh Traffic Permissions"
+  std::string name = {};         // "MeshTrafficPermission"
+  std::string path = {};         // "meshtrafficpermissions"
+  std::string short_name = {};   // "mtp", used in KRIs
+  std::string singular = {};     // "Mesh Traffic Permission"
+  std::string plural = {};       // "Mesh Traffic Permissions"
   Scope scope = Scope::Mesh;
   Layout layout = Layout::Spec;
   bool read_only = false;   // written by the control plane only
   bool include_in_federation = true;
   bool is_policy = false;
-  PolicyTraits policy;
-  std::vector<std::string> path_aliases;  // e.g. "global-secrets"
+  PolicyTraits policy = {};
+  std::vector<std::string> path_aliases = {};  // e.g. "global-secrets"
 
-  // Reads a spec. Everything that is wrong (unknown enum value, wrong type, out of range) goes to `violations` with its
+  // Reads a spec from the value of `spec` (Layout::Spec) or from the whole document (Layout::Flat). Everything that is wrong (unknown enum value, wrong type, out of range) goes to `violations` with its
   // path, starting with `spec.` where the layout is Spec. On violations the returned spec must not be used.
   AnySpec (*parse)(const boost::json::value& json, std::vector<Violation>& violations) = nullptr;
   boost::json::value (*print)(const AnySpec& spec) = nullptr;
+  // The same for `status`, where a kind has one (`describe_kind<Spec, Status>`).
+  AnySpec (*parse_status)(const boost::json::value& json, std::vector<Violation>& violations) = nullptr;
+  boost::json::value (*print_status)(const AnySpec& status) = nullptr;
   // Checks that need the whole spec. Null: nothing to check. Appends to `violations`.
   void (*validate)(const AnySpec& spec, std::vector<Violation>& violations) = nullptr;
   // Warnings that a write is answered with (deprecated fields, a policy that has no effect). Null: none.

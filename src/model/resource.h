@@ -4,6 +4,8 @@
 #include <compare>
 #include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
@@ -43,17 +45,19 @@ struct Resource {
 };
 
 // The whole document, as REST and the CLI show it: type, mesh, name, creationTime, modificationTime, labels, kri, then
-// the spec. `zone` is the zone that a KRI of a resource without a zone label names (empty on a resource of global origin).
+// the spec.
 boost::json::object to_json(const Resource& resource);
+boost::json::object meta_json(const Resource& resource);  // without spec and status
 
-// Reads a whole document. `registry` finds the kind by the document's `type`. Violations are complete.
+// Reads a whole document. `registry` finds the kind by the document's `type`. Violations are complete. Invalid when it is
+// no document of a known kind at all. `mesh` stays empty when the document names none.
 struct Document {
   Resource resource;
   std::vector<Violation> violations;  // when not empty, resource is not usable
 };
 Result<Document> parse_document(const boost::json::value& json, const KindRegistry& registry);
 
-// kri_<short>_<mesh>_<zone>_<namespace>_<name>_<section>
+// kri_<short>_<mesh>_<zone>_<namespace>_<name>_<section>; empty for kinds without a short name.
 std::string kri_of(const Resource& resource, std::string_view section = {});
 
 }  // namespace mesh

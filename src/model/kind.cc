@@ -1,0 +1,38 @@
+#include "model/kind.h"
+
+#include <algorithm>
+
+#include "model/builtin.h"
+#include "model/dataplane.h"
+#include "model/insight.h"
+#include "model/mesh.h"
+#include "model/secret.h"
+#include "model/zone.h"
+
+namespace mesh {
+
+void KindRegistry::add(const Kind& kind) {
+  const auto place =
+      std::ranges::lower_bound(kinds_, std::string_view(kind.name), {}, [](const Kind* k) -> std::string_view { return k->name; });
+  if (place == kinds_.end() || (*place)->name != kind.name) kinds_.insert(place, &kind);
+}
+
+const Kind* KindRegistry::find_by_name(std::string_view name) const {
+  for (const Kind* kind : kinds_)
+    if (kind->name == name) return kind;
+  return nullptr;
+}
+
+const Kind* KindRegistry::find_by_path(std::string_view path) const {
+  for (const Kind* kind : kinds_)
+    if (kind->path == path || std::ranges::find(kind->path_aliases, path) != kind->path_aliases.end()) return kind;
+  return nullptr;
+}
+
+void add_builtin_kinds(KindRegistry& registry) {
+  for (const Kind* kind : {&kMeshKind, &kDataplaneKind, &kDataplaneInsightKind, &kSecretKind, &kGlobalSecretKind, &kZoneKind,
+                           &kZoneInsightKind})
+    registry.add(*kind);
+}
+
+}  // namespace mesh
