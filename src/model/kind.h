@@ -66,6 +66,7 @@ struct Kind {
   Scope scope = Scope::Mesh;
   Layout layout = Layout::Spec;
   bool read_only = false;   // written by the control plane only
+  bool admin_only = false;  // only for who may touch admin resources, to read as to write
   bool include_in_federation = true;
   bool is_policy = false;
   PolicyTraits policy = {};

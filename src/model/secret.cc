@@ -8,7 +8,8 @@ const Kind kSecretKind = describe_kind<SecretData>({.name = "Secret",
                                                     .path = "secrets",
                                                     .singular = "Secret",
                                                     .plural = "Secrets",
-                                                    .layout = Layout::Flat});
+                                                    .layout = Layout::Flat,
+                                                    .admin_only = true});
 
 const Kind kGlobalSecretKind = describe_kind<SecretData>({.name = "GlobalSecret",
                                                           .path = "globalsecrets",
@@ -16,6 +17,7 @@ const Kind kGlobalSecretKind = describe_kind<SecretData>({.name = "GlobalSecret"
                                                           .plural = "Global Secrets",
                                                           .scope = Scope::Global,
                                                           .layout = Layout::Flat,
+                                                          .admin_only = true,
                                                           .path_aliases = {"global-secrets"}});
 
 Resource secret_resource(const std::string& mesh, const std::string& name, const Secret& value) {
