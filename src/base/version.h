@@ -1,0 +1,10 @@
+// What this program is, for logs, indexes and clients that check.
+#pragma once
+
+namespace mesh {
+
+inline constexpr const char* kProduct = "Taskmesh";
+inline constexpr const char* kVersion = "0.1.0";       // the same as in CMakeLists.txt
+inline constexpr const char* kPeerVersion = "2.14.3";  // the Kuma whose interfaces we have; stock clients compare it
+
+}  // namespace mesh
