@@ -256,6 +256,7 @@ TEST_F(LivenessTest, TheOneThatWasHeldGoesWhenAFellowComesBack) {
   cut_off("b");
   wait(1min);
   EXPECT_THAT(changes(), ElementsAre("-a"));
+  wait(10s);
   up("a");
   EXPECT_THAT(changes(), ElementsAre("+a", "-b"));
 }
