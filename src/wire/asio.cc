@@ -1,0 +1,4 @@
+// The non-template parts of Asio.
+#include "wire/asio.h"
+
+#include <boost/asio/impl/src.hpp>
