@@ -1,0 +1,256 @@
+// What the peer says: requests, answers, and what follows for what we know of it.
+#include "delta/discovery_state.h"
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <utility>
+
+#include "delta/sorted.h"
+
+namespace mesh {
+namespace {
+
+void sort_unique(std::vector<std::string>& names) {
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+}
+
+NamedResources sorted(NamedResources resources) {
+  const auto out_of_order = [](const auto& a, const auto& b) { return !(a.name < b.name); };
+  if (!resources || std::adjacent_find(resources->begin(), resources->end(), out_of_order) == resources->end()) return resources;
+  auto copy = *resources;
+  std::stable_sort(copy.begin(), copy.end(), by_name);
+  copy.erase(std::unique(copy.begin(), copy.end(), [](const auto& a, const auto& b) { return a.name == b.name; }), copy.end());
+  return std::make_shared<const std::vector<NamedResource>>(std::move(copy));
+}
+
+}  // namespace
+
+bool DiscoveryState::TypeState::is_subscribed(const std::string& name) const {
+  return wants_all || std::binary_search(names.begin(), names.end(), name);
+}
+
+// What the peer has of this resource is not known any more.
+void DiscoveryState::TypeState::forget(const std::string& name) {
+  const auto drop = [&](std::vector<Held>& list) {
+    const auto at = std::lower_bound(list.begin(), list.end(), name, [](const Held& h, const std::string& n) { return h.name < n; });
+    if (at != list.end() && at->name == name) list.erase(at);
+  };
+  drop(held);
+  drop(tried);
+  if (in_flight) drop(in_flight->changes);
+}
+
+DiscoveryState::DiscoveryState(Encoding encoding, const DiscoveryPlan& plan)
+    : encoding_(encoding), plan_(plan), removal_order_(plan.size()), types_(plan.size()) {
+  std::iota(removal_order_.begin(), removal_order_.end(), 0);
+  std::stable_sort(removal_order_.begin(), removal_order_.end(),
+                   [&](std::size_t a, std::size_t b) { return plan[a].removal_rank < plan[b].removal_rank; });
+}
+
+Result<Actions> DiscoveryState::on_request(std::size_t type, SotwRequest request) {
+  Actions actions;
+  TypeState& state = types_[type];
+  const bool first = !state.asked;
+  // An old nonce: the peer had not seen our last push yet. Its answer to that one will say everything again.
+  if (!first && request.nonce != state.last_nonce) return actions;
+  if (request.names.size() > kMaxNames) return invalid("resource_names", "too many names in one subscription");
+  if (first) {
+    state.asked = true;
+    if (is_whole(type)) state.held_version = std::move(request.version);
+  } else {
+    on_answer(type, request.nonce, request.refusal, actions);
+  }
+
+  sort_unique(request.names);
+  const bool star = std::binary_search(request.names.begin(), request.names.end(), "*");
+  if (star) std::erase(request.names, "*");
+  const bool wants_all = plan_[type].wildcard != Wildcard::Never &&
+                         (star || (request.names.empty() && !state.named_before && plan_[type].wildcard == Wildcard::Unnamed));
+  state.named_before |= star || !request.names.empty();
+  if (first || wants_all != state.wants_all || request.names != state.names) {
+    state.owes_answer |= wants_all && !state.wants_all;
+    state.wants_all = wants_all;
+    state.names = std::move(request.names);
+    forget_unsubscribed(type);
+    on_event(state);
+  }
+  state.awaits_subscription = false;
+  advance(actions);
+  return actions;
+}
+
+Result<Actions> DiscoveryState::on_request(std::size_t type, DeltaRequest request) {
+  Actions actions;
+  TypeState& state = types_[type];
+  const DiscoveryType& rules = plan_[type];
+  const bool first = !state.asked;
+  state.asked = true;
+  if (!first) on_answer(type, request.nonce, request.refusal, actions);
+  if (state.names.size() + request.subscribe.size() > kMaxNames) {
+    return invalid("resource_names_subscribe", "too many names in one subscription");
+  }
+
+  const bool wanted_all = state.wants_all;
+  if (first && request.subscribe.empty()) {
+    state.wants_all = rules.wildcard == Wildcard::Unnamed;
+  } else if (!request.subscribe.empty()) {
+    // With the first names that are given, an unnamed wildcard ends; one that was asked for by "*" stays.
+    if (!state.named_before) state.wants_all = false;
+    state.named_before = true;
+  }
+  for (auto& name : request.subscribe) {
+    if (name == "*") {
+      state.wants_all = rules.wildcard != Wildcard::Never;
+      continue;
+    }
+    // Asking again means that the peer dropped it in between: it is sent even when it has not changed.
+    if (!first) state.forget(name);
+    state.names.push_back(std::move(name));
+  }
+  sort_unique(state.names);
+  for (const auto& name : request.unsubscribe) {
+    if (name == "*") {
+      state.wants_all = false;
+      continue;
+    }
+    state.forget(name);
+    const auto at = std::lower_bound(state.names.begin(), state.names.end(), name);
+    if (at != state.names.end() && *at == name) state.names.erase(at);
+  }
+  if (first) {
+    for (auto& [name, version] : request.initial_versions) state.held.push_back({name, std::move(version), nullptr});
+  }
+  state.owes_answer |= state.wants_all && !wanted_all && state.held.empty();
+  if (!request.subscribe.empty() || !request.unsubscribe.empty() || first) {
+    forget_unsubscribed(type);
+    on_event(state);
+  }
+  if (!request.subscribe.empty()) state.awaits_subscription = false;
+  advance(actions);
+  return actions;
+}
+
+Actions DiscoveryState::on_offer(const std::map<std::size_t, NamedResources>& offer) {
+  Actions actions;
+  for (const auto& [type, resources] : offer) {
+    TypeState& state = types_[type];
+    state.awaits_subscription = false;
+    if (!resources || resources == state.wanted) continue;
+    state.wanted = sorted(resources);
+    on_event(state);
+  }
+  advance(actions);
+  return actions;
+}
+
+Actions DiscoveryState::set_paused(bool paused) {
+  Actions actions;
+  is_paused_ = paused;
+  advance(actions);
+  return actions;
+}
+
+void DiscoveryState::on_event(TypeState& state) { state.changes_stale = state.removals_stale = true; }
+
+void DiscoveryState::forget_unsubscribed(std::size_t type) {
+  TypeState& state = types_[type];
+  const auto unsubscribed = [&](const Held& held) { return !state.is_subscribed(held.name); };
+  std::erase_if(state.held, unsubscribed);
+  std::erase_if(state.tried, unsubscribed);
+  if (state.in_flight && !is_whole(type)) std::erase_if(state.in_flight->changes, unsubscribed);
+}
+
+void DiscoveryState::on_answer(std::size_t type, const std::string& nonce, std::optional<std::string>& refusal,
+                               Actions& actions) {
+  TypeState& state = types_[type];
+  if (!state.in_flight || nonce != state.in_flight->nonce) return;
+  on_event(state);
+  if (!refusal) {
+    actions.push_back(Accepted{type, state.in_flight->version});
+    take_over(type);
+    return;
+  }
+  actions.push_back(Refused{type, state.in_flight->version, std::move(*refusal)});
+  note_refused(type);
+}
+
+// Envoy takes what is right in a push that it refuses: what it has of these resources is not known until it has
+// accepted another version of them. Endpoints are sent for a refused cluster, too: it may be waiting for them.
+void DiscoveryState::note_refused(std::size_t type) {
+  TypeState& state = types_[type];
+  InFlight flight = std::move(*state.in_flight);
+  state.in_flight.reset();
+  if (is_whole(type)) {
+    state.refused.add({{"", flight.version}});
+    Cursor<Held> held(state.held);
+    std::erase_if(flight.changes, [&](const Held& change) {
+      const Held* has = held.find(change.name);
+      return has && has->version == change.version;
+    });
+  } else {
+    std::vector<RefusedVersions::Entry> push;
+    for (const auto& change : flight.changes) push.emplace_back(change.name, change.version);
+    state.refused.add(push);
+  }
+  Cursor<Held> again(flight.changes);
+  std::erase_if(state.tried, [&](const Held& tried) { return again.find(tried.name) != nullptr; });
+  const auto middle = static_cast<std::ptrdiff_t>(state.tried.size());
+  std::move(flight.changes.begin(), flight.changes.end(), std::back_inserter(state.tried));
+  std::inplace_merge(state.tried.begin(), state.tried.begin() + middle, state.tried.end(), by_name);
+  touch_children(type);
+}
+
+// What was in flight is what the peer has.
+void DiscoveryState::take_over(std::size_t type) {
+  TypeState& state = types_[type];
+  InFlight flight = std::move(*state.in_flight);
+  state.in_flight.reset();
+  expect_subscriptions(type, flight.changes);
+  if (is_whole(type)) {
+    state.tried.clear();
+    state.held = std::move(flight.changes);
+    state.held_version = std::move(flight.version);
+  } else {
+    std::vector<Held> merged;
+    merged.reserve(state.held.size() + flight.changes.size());
+    Cursor<Held> certain(flight.changes);
+    std::erase_if(state.tried, [&](const Held& tried) { return certain.find(tried.name) != nullptr; });
+    Cursor<Held> changed(flight.changes);
+    for (auto& held : state.held) {
+      if (!changed.find(held.name)) merged.push_back(std::move(held));
+    }
+    const auto middle = static_cast<std::ptrdiff_t>(merged.size());
+    for (auto& change : flight.changes) {
+      const bool named = std::binary_search(state.names.begin(), state.names.end(), change.name);
+      if (!change.version.empty() || named) merged.push_back(std::move(change));
+    }
+    std::inplace_merge(merged.begin(), merged.begin() + middle, merged.end(), by_name);
+    state.held = std::move(merged);
+  }
+  touch_children(type);
+}
+
+void DiscoveryState::touch_children(std::size_t parent) {
+  for (std::size_t child = 0; child < plan_.size(); ++child) {
+    if (plan_[child].parent == parent) on_event(types_[child]);
+  }
+}
+
+// New clusters make a peer that asks for endpoints by name ask for theirs: until it did, what comes later has to wait,
+// or traffic would be sent to clusters without endpoints.
+void DiscoveryState::expect_subscriptions(std::size_t parent, const std::vector<Held>& changes) {
+  for (std::size_t child = 0; child < plan_.size(); ++child) {
+    TypeState& state = types_[child];
+    if (plan_[child].parent != parent || !state.asked || state.wants_all || !state.wanted) continue;
+    Cursor<Held> held(types_[parent].held);
+    Cursor<NamedResource> wanted(*state.wanted);
+    for (const auto& change : changes) {
+      const bool is_new = !change.version.empty() && !held.find(change.name);
+      if (is_new && wanted.find(change.name) && !state.is_subscribed(change.name)) state.awaits_subscription = true;
+    }
+  }
+}
+
+}  // namespace mesh

@@ -1,0 +1,168 @@
+// What one peer was told on one discovery stream, and what it answered. Events in, actions out: no sockets, no locks, no
+// clock. Who owns the stream carries the actions out, in their order. State-of-the-world and delta are two ways to write
+// down the same conversation; both are here.
+//
+//   * One push is in flight per type. A newer offer replaces one that waits.
+//   * Nothing is sent that the peer has: over delta by resource, in state-of-the-world by type for those types whose
+//     responses are whole, by resource for the others.
+//   * What was refused is not sent again until it changes (see RefusedVersions).
+//   * Types are pushed in the order of the plan, each when those before it have been answered, removals at the very end:
+//     what is referred to is there before, and goes away after, what refers to it.
+//   * A resource with a parent (endpoints, whose parent is the cluster of the same name) is sent again when its parent
+//     was: Envoy waits for it, without asking. So its version names its parent's too ("e1/c7"), which also shows after a
+//     reconnect whether the peer has seen it for that parent.
+//
+// https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "delta/refused_versions.h"
+
+namespace mesh {
+
+enum class Encoding { StateOfTheWorld, Delta };
+
+// When a peer is given all resources of a type.
+enum class Wildcard {
+  Unnamed,   // when it asks for "*", or names none and never did
+  Explicit,  // when it asks for "*"
+  Never,     // names only
+};
+
+struct DiscoveryType {
+  bool is_whole = false;  // a state-of-the-world response has all resources: leaving one out removes it
+  Wildcard wildcard = Wildcard::Explicit;
+  bool is_ordered = true;             // waits until the types before it have been answered
+  std::optional<std::size_t> parent;  // a type before it; resources of the same name belong together
+  int removal_rank = 0;               // removals go out in ascending order
+};
+
+// The types of a stream, in the order in which they are pushed. Types are named by their place in it.
+using DiscoveryPlan = std::vector<DiscoveryType>;
+
+struct SotwRequest {
+  std::string version;  // the last that was accepted, perhaps on an earlier stream
+  std::vector<std::string> names;
+  std::string nonce;
+  std::optional<std::string> refusal;  // why the push with this nonce was refused
+};
+
+struct DeltaRequest {
+  std::vector<std::string> subscribe;
+  std::vector<std::string> unsubscribe;
+  std::map<std::string, std::string> initial_versions;  // what the peer has from an earlier stream
+  std::string nonce;                                    // empty: not an answer
+  std::optional<std::string> refusal;
+};
+
+// What to do.
+struct Push {
+  std::size_t type = 0;
+  std::string version;  // of the type's whole content
+  std::string nonce;
+  std::vector<NamedResource> resources;  // with the versions to send
+  std::vector<std::string> removed;      // delta only
+};
+struct Accepted {
+  std::size_t type = 0;
+  std::string version;
+};
+struct Refused {
+  std::size_t type = 0;
+  std::string version;
+  std::string reason;
+};
+using Action = std::variant<Push, Accepted, Refused>;
+using Actions = std::vector<Action>;
+
+class DiscoveryState {
+ public:
+  static constexpr std::size_t kMaxNames = 50'000;  // that a peer may subscribe to, per type
+
+  // The plan must outlive the state.
+  DiscoveryState(Encoding encoding, const DiscoveryPlan& plan);
+
+  // Invalid: the peer asks for too much; the stream should end.
+  Result<Actions> on_request(std::size_t type, SotwRequest request);
+  Result<Actions> on_request(std::size_t type, DeltaRequest request);
+
+  // What the peer should have, by type; types that are not mentioned stay. In the order of names.
+  Actions on_offer(const std::map<std::size_t, NamedResources>& offer);
+
+  // While paused nothing is pushed: the peer does not read. Answers are taken.
+  Actions set_paused(bool paused);
+
+  bool is_in_flight(std::size_t type) const { return types_[type].in_flight.has_value(); }
+
+ private:
+  // What the peer has of one resource. An empty version: it was told that there is no such resource.
+  struct Held {
+    std::string name;
+    std::string version;
+    Bytes body;
+  };
+  struct InFlight {
+    std::string nonce;
+    std::string version;
+    std::vector<Held> changes;  // in the order of names; an empty version is a removal
+  };
+  struct TypeState {
+    bool is_subscribed(const std::string& name) const;
+    void forget(const std::string& name);
+
+    bool asked = false;  // there was a request of this type
+    bool wants_all = false;
+    bool named_before = false;           // names were given once: an empty list means none from then on
+    std::vector<std::string> names;      // sorted
+    NamedResources wanted;               // null: nothing was offered yet
+    std::vector<Held> held;              // what the peer accepted; sorted by name
+    std::vector<Held> tried;             // what it refused may be in force all the same, in part; sorted by name
+    std::string held_version;            // whole types in state-of-the-world: the version accepted last
+    std::string last_nonce;
+    bool owes_answer = false;            // the first wildcard request is answered even when there is nothing
+    bool changes_stale = true;           // something happened since changes were last looked for
+    bool removals_stale = true;          // the same for removals
+    bool awaits_subscription = false;    // its parents are new: the peer is about to ask for more
+    std::optional<InFlight> in_flight;
+    RefusedVersions refused;
+  };
+
+  void on_answer(std::size_t type, const std::string& nonce, std::optional<std::string>& refusal, Actions& actions);
+  void take_over(std::size_t type);
+  void note_refused(std::size_t type);
+  void touch_children(std::size_t parent);
+  void expect_subscriptions(std::size_t parent, const std::vector<Held>& changes);
+  void forget_unsubscribed(std::size_t type);
+  void on_event(TypeState& state);
+
+  void advance(Actions& actions);
+  bool push_changes(std::size_t type, Actions& actions);
+  bool push_removals(std::size_t type, Actions& actions);
+  bool push_whole(std::size_t type, bool keep_removed, Actions& actions);
+  void send(std::size_t type, std::string version, std::vector<Held> changes, Actions& actions);
+  void hold_back_refused(std::size_t type, std::vector<Held>& changes);
+
+  std::vector<Held> changes_of(std::size_t type) const;
+  std::vector<Held> removals_of(std::size_t type) const;
+  std::string version_of(std::size_t type) const;
+  std::string wire_version(std::size_t type, const NamedResource& resource) const;
+  bool is_whole(std::size_t type) const { return encoding_ == Encoding::StateOfTheWorld && plan_[type].is_whole; }
+
+  const Encoding encoding_;
+  const DiscoveryPlan& plan_;
+  std::vector<std::size_t> removal_order_;
+  std::vector<TypeState> types_;
+  std::uint64_t last_nonce_ = 0;
+  bool is_paused_ = false;
+};
+
+}  // namespace mesh
