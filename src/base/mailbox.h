@@ -1,6 +1,7 @@
 // A queue between two threads. Values go in at one end from any thread; one thread takes everything that waits.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -29,6 +30,13 @@ class Mailbox {
   std::vector<T> take_all(std::stop_token stop = {}) {
     std::unique_lock lock(mutex_);
     arrived_.wait(lock, stop, [&] { return closed_ || !waiting_.empty(); });
+    return std::exchange(waiting_, {});
+  }
+
+  // The same, but no longer than until `deadline`: an empty list may also mean that the time has come.
+  std::vector<T> take_all_until(std::stop_token stop, std::chrono::steady_clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait_until(lock, stop, deadline, [&] { return closed_ || !waiting_.empty(); });
     return std::exchange(waiting_, {});
   }
 
