@@ -1,0 +1,46 @@
+#include "envoy/names.h"
+
+#include <fmt/format.h>
+
+namespace mesh::envoy::names {
+
+std::string join_host_port(std::string_view host, std::uint32_t port) {
+  return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+}
+
+std::string inbound_listener(std::string_view address, std::uint32_t port) {
+  return "inbound:" + join_host_port(address, port);
+}
+
+std::string outbound_listener(std::string_view address, std::uint32_t port) {
+  return "outbound:" + join_host_port(address, port);
+}
+
+std::string local_cluster(std::uint32_t service_port) { return fmt::format("localhost:{}", service_port); }
+
+std::string inbound_route(std::string_view service) { return fmt::format("inbound:{}", service); }
+
+std::string outbound_route(std::string_view service) { return fmt::format("outbound:{}", service); }
+
+std::string identity_secret(std::string_view mesh) { return fmt::format("identity_cert:secret:{}", mesh); }
+
+std::string ca_secret(std::string_view mesh) { return fmt::format("mesh_ca:secret:{}", mesh); }
+
+std::string spiffe_id(std::string_view mesh, std::string_view service) {
+  return fmt::format("spiffe://{}/{}", mesh, service);
+}
+
+std::string tag_id(std::string_view tag, std::string_view value) { return fmt::format("kuma://{}/{}", tag, value); }
+
+std::string sni(std::string_view service, std::string_view mesh) { return fmt::format("{}{{mesh={}}}", service, mesh); }
+
+std::string for_statistics(std::string_view name) {
+  std::string result(name);
+  for (char& c : result) {
+    const bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    if (!kept) c = '_';
+  }
+  return result;
+}
+
+}  // namespace mesh::envoy::names

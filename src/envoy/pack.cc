@@ -1,0 +1,88 @@
+#include "envoy/pack.h"
+
+#include <google/protobuf/any.pb.h>
+#include <google/protobuf/duration.pb.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/util/json_util.h>
+#include <xxhash.h>
+
+#include <fmt/format.h>
+
+namespace mesh::envoy {
+namespace {
+
+constexpr std::string_view kTypePrefix = "type.googleapis.com/";
+
+void append_deterministically(const google::protobuf::Message& message, std::string& out) {
+  google::protobuf::io::StringOutputStream sink(&out);
+  google::protobuf::io::CodedOutputStream stream(&sink);
+  stream.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&stream);
+}
+
+std::string type_url(const google::protobuf::Message& message) {
+  return std::string(kTypePrefix) + message.GetDescriptor()->full_name();
+}
+
+}  // namespace
+
+std::string serialize(const google::protobuf::Message& message) {
+  std::string bytes;
+  append_deterministically(message, bytes);
+  return bytes;
+}
+
+void pack_any(const google::protobuf::Message& message, google::protobuf::Any& into) {
+  into.set_type_url(type_url(message));
+  append_deterministically(message, *into.mutable_value());
+}
+
+NamedResource make_resource(std::string name, const google::protobuf::Message& message) {
+  google::protobuf::Any any;
+  pack_any(message, any);
+  std::string bytes = serialize(any);
+  std::string version = version_of(bytes);
+  return {std::move(name), std::move(version), make_bytes(std::move(bytes))};
+}
+
+std::string version_of(std::string_view bytes) {
+  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+void set_duration(google::protobuf::Duration* target, Duration value) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(value);
+  target->set_seconds(seconds.count());
+  target->set_nanos(static_cast<std::int32_t>((value - seconds).count()));
+}
+
+Result<std::string> to_json(const google::protobuf::Message& message) {
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json);
+  if (!status.ok()) {
+    return error(ErrorKind::Internal, fmt::format("{} cannot be shown as JSON: {}", message.GetDescriptor()->full_name(),
+                                                  std::string_view(status.message())));
+  }
+  return json;
+}
+
+Result<std::string> resource_to_json(std::string_view any_bytes) {
+  google::protobuf::Any any;
+  if (!any.ParseFromArray(any_bytes.data(), static_cast<int>(any_bytes.size()))) {
+    return error(ErrorKind::Internal, "not a packed resource");
+  }
+  std::string type;
+  if (google::protobuf::Any::ParseAnyTypeUrl(any.type_url(), &type)) {
+    const auto* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
+    const auto* prototype =
+        descriptor == nullptr ? nullptr : google::protobuf::MessageFactory::generated_factory()->GetPrototype(descriptor);
+    if (prototype != nullptr) {
+      const std::unique_ptr<google::protobuf::Message> message(prototype->New());
+      if (message->ParseFromString(any.value())) return to_json(*message);
+    }
+  }
+  return error(ErrorKind::Internal, fmt::format("a resource of type {} cannot be shown", any.type_url()));
+}
+
+}  // namespace mesh::envoy
