@@ -71,8 +71,12 @@ ChangeBatch Contents::changes_after(Revision after) const {
   if (!batch.from_start)
     deletion = std::ranges::upper_bound(deletions_, after, {}, [](const auto& entry) { return entry.first; });
   const auto add_deletions_before = [&](Revision revision) {
-    for (; deletion != deletions_.end() && deletion->first < revision; ++deletion)
-      batch.changes.push_back({Change::Op::Delete, {.key = deletion->second, .revision = deletion->first}});
+    for (; deletion != deletions_.end() && deletion->first < revision; ++deletion) {
+      Change& change = batch.changes.emplace_back();
+      change.op = Change::Op::Delete;
+      change.resource.key = deletion->second;
+      change.resource.revision = deletion->first;
+    }
   };
   for (auto at = by_revision_.upper_bound(after); at != by_revision_.end(); ++at) {
     add_deletions_before(at->first);

@@ -28,17 +28,17 @@ using StoredRow = std::shared_ptr<const StoredResource>;  // null: deleted
 
 class Draft;
 
+struct ContentsLimits {
+  std::size_t remembered_deletions = 10'000;
+};
+
 // Any number of threads may read. One at a time may write: make a Draft and commit it.
 //
 // The feed needs no log of writes: every row knows the revision that made it, so "what came after R" is an index of
 // rows by revision. Only deletions must be remembered; who is further behind than these reach gets the whole content.
 class Contents {
  public:
-  struct Limits {
-    std::size_t remembered_deletions = 10'000;
-  };
-
-  explicit Contents(Limits limits = {}) : limits_(limits) {}
+  explicit Contents(ContentsLimits limits = {}) : limits_(limits) {}
 
   Result<Resource> get(const ResourceKey& key) const;
   Page list(const Query& query) const;
@@ -58,7 +58,7 @@ class Contents {
   bool has_news(Revision after) const;
   ChangeBatch changes_after(Revision after) const;
 
-  const Limits limits_;
+  const ContentsLimits limits_;
   mutable std::shared_mutex mutex_;
   mutable std::condition_variable_any committed_;
   Revision revision_ = 0;

@@ -38,9 +38,9 @@ struct Write {
 
 struct Query {
   const Kind* kind = nullptr;
-  std::string mesh;           // empty: all meshes
-  std::string name_contains;  // empty: all names
-  Labels labels;              // all must match
+  std::string mesh = {};           // empty: all meshes
+  std::string name_contains = {};  // empty: all names
+  Labels labels = {};              // all must match
   std::size_t offset = 0;     // into the list in order of (mesh, name)
   std::size_t size = 0;       // 0: all
 };
@@ -56,7 +56,7 @@ struct Change {
   Resource resource;  // for Delete: key and the revision of the deletion
 };
 
-// Changes are in commit order, and a transaction is never cut in two. A version that was replaced meanwhile may be left
+// Changes are in commit order, and a transaction is never cut in two. A version that was replaced meanwhile is left
 // out: what counts is that folding the batches gives the content.
 struct ChangeBatch {
   Revision upto = 0;        // everything up to here is in the batches so far

@@ -24,7 +24,7 @@ using testing::SizeIs;
 
 struct Backend {
   std::string name;
-  std::function<std::unique_ptr<Store>()> make;
+  std::function<std::unique_ptr<Store>()> make;  // an empty store
   std::function<std::unique_ptr<Store>(std::size_t remembered_deletions)> make_with_short_memory;
 };
 
@@ -125,7 +125,7 @@ TEST_P(StoreContract, KeepsSpecsOfEveryShape) {
   const boost::json::value shapes[] = {
       nullptr, true, -1, 18446744073709551615ULL, 0.1, 1e300, "", "zero\0inside", "\u00e4\u20ac\U0001F600 \"\\\n\t",
       boost::json::array{}, boost::json::object{}, boost::json::array{{}, {boost::json::object{{"a", {1, {2, {3}}}}}}},
-      std::string(200'000, 'x')};
+      boost::json::string(200'000, 'x')};
   for (const boost::json::value& shape : shapes) {
     write_ok(only(put(make_resource(widget_key("prod", "shape"), {.color = "any", .extra = shape}))));
     EXPECT_EQ(store->get(widget_key("prod", "shape")).value().spec_as<TestSpec>().extra, shape);

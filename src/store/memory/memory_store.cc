@@ -4,7 +4,7 @@
 
 namespace mesh {
 
-MemoryStore::MemoryStore(Contents::Limits limits) : id_(make_uuid()), contents_(limits) {}
+MemoryStore::MemoryStore(ContentsLimits limits) : id_(make_uuid()), contents_(limits) {}
 
 Result<Revision> MemoryStore::write(std::vector<Write> writes) {
   std::lock_guard lock(writing_);

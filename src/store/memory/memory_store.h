@@ -12,7 +12,7 @@ namespace mesh {
 
 class MemoryStore final : public Store {
  public:
-  explicit MemoryStore(Contents::Limits limits = {});
+  explicit MemoryStore(ContentsLimits limits = {});
   Result<Revision> write(std::vector<Write> writes) override;
   Result<Resource> get(const ResourceKey& key) const override { return contents_.get(key); }
   Result<Page> list(const Query& query) const override { return contents_.list(query); }

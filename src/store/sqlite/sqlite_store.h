@@ -26,7 +26,7 @@ class SqliteStore final : public Store {
     std::filesystem::path path;
     // How long a predecessor that is shutting down may still hold the file.
     std::chrono::milliseconds wait_for_lock{5000};
-    Contents::Limits limits;
+    ContentsLimits limits;
   };
 
   // Creates the file (readable by its owner only: it holds keys) and its folder when missing, and brings an older
