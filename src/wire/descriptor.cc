@@ -47,6 +47,13 @@ void Descriptor::close() {
   state_.reset();
 }
 
+int Descriptor::release() {
+  fd_ = -1;
+  int fd = state_ ? state_->stream.release() : -1;
+  state_.reset();
+  return fd;
+}
+
 void resolve(const Strand& strand, const std::string& host, int port,
              std::move_only_function<void(Result<std::vector<SocketAddress>>)> on_addresses) {
   if (auto numeric = SocketAddress::parse(host, port)) {

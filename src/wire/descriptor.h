@@ -22,6 +22,7 @@ class Descriptor {
   void wait_readable(Task task);
   void wait_writable(Task task);
   void close();
+  int release();  // the descriptor becomes the caller's; waits are dropped
 
  private:
   struct State;

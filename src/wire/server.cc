@@ -1,0 +1,203 @@
+#include "wire/server.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <mutex>
+#include <system_error>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "wire/address.h"
+#include "wire/connection.h"
+#include "wire/connection_list.h"
+#include "wire/loop_access.h"
+#include "wire/server_protocol.h"
+#include "wire/service.h"
+#include "wire/tls.h"
+
+namespace mesh::wire {
+
+namespace {
+
+constexpr int kAcceptsPerTurn = 64;
+constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+
+// Accepts, and owns the connections. Lives until the last of them has ended.
+class Listener final : public ConnectionOwner, public std::enable_shared_from_this<Listener> {
+ public:
+  Listener(EventLoop& loop, ServerSettings settings, std::shared_ptr<const Service> service,
+           std::shared_ptr<const TlsContext> tls)
+      : loop_(loop), settings_(std::move(settings)), service_(std::move(service)), tls_(std::move(tls)),
+        strand_(loop.make_strand()),
+        connections_(settings_.limits.max_connections, settings_.limits.max_handshaking) {}
+
+  Status listen() {
+    auto fd = listen_on(settings_.address, settings_.port);
+    if (!fd) return with_context(std::move(fd).error(), fmt::format("starting the {} server", settings_.name));
+    port_ = SocketAddress::local_of(*fd).port();
+    strand_.post([self = shared_from_this(), fd = *fd] {
+      self->socket_ = Descriptor(self->strand_, fd);
+      self->accept_when_ready();
+    });
+    return {};
+  }
+
+  int port() const { return port_; }
+  bool is_tls() const { return tls_.get() != nullptr; }
+  void replace_tls(std::shared_ptr<const TlsContext> tls) { tls_.set(std::move(tls)); }
+  std::size_t connection_count() const { return connections_.size(); }
+  EventLoop& loop() { return loop_; }
+
+  void drain(Duration grace) {
+    strand_.post([self = shared_from_this(), grace] {
+      self->stop_accepting();
+      self->connections_.close_door();
+      for (const auto& connection : self->connections_.all()) connection->post_drain();
+      self->grace_timer_ = self->strand_.after(grace, [self] { self->close_all(); });
+    });
+  }
+
+  void close() {
+    connections_.close_door();
+    strand_.post([self = shared_from_this()] {
+      self->stop_accepting();
+      self->grace_timer_.cancel();
+    });
+    close_all();
+  }
+
+  void wait_until_empty() { connections_.wait_until_empty(stop_token_of(loop_)); }
+
+  std::unique_ptr<Protocol> make_protocol(Connection& connection, std::string_view alpn) override {
+    return make_server_protocol(connection, connection.weak_from_this(), service_, alpn);
+  }
+  void on_handshake_failed(Connection&, const Error&) override {}
+  void on_first_request(Connection& connection) override { connections_.promote(connection); }
+  void on_closed(Connection& connection) override { connections_.remove(connection); }
+
+ private:
+  void close_all() {
+    for (const auto& connection : connections_.all()) {
+      connection->post_close(error(ErrorKind::Unavailable, "the server was stopped"));
+    }
+  }
+
+  void stop_accepting() { socket_.close(); }
+
+  void accept_when_ready() {
+    socket_.wait_readable([self = shared_from_this()] { self->accept(); });
+  }
+
+  void accept() {
+    for (int i = 0; i < kAcceptsPerTurn && socket_.is_open(); ++i) {
+      int fd = ::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd >= 0) {
+        serve(fd);
+      } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        break;
+      } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        return pause(errno);
+      }
+    }
+    if (socket_.is_open()) accept_when_ready();
+  }
+
+  // Out of descriptors or memory: make room, and try again a little later instead of spinning.
+  void pause(int number) {
+    MESH_LOG_WARN("wire", "the {} server cannot accept connections at the moment: {}", settings_.name,
+                  std::generic_category().message(number));
+    if (auto oldest = connections_.take_oldest_newcomer()) {
+      oldest->post_close(error(ErrorKind::Unavailable, "the server is out of resources"));
+    }
+    pause_timer_ = strand_.after(kAcceptPause, [self = shared_from_this()] {
+      if (self->socket_.is_open()) self->accept();
+    });
+  }
+
+  void serve(int fd) {
+    set_no_delay(fd);
+    SocketAddress remote = SocketAddress::remote_of(fd), local = SocketAddress::local_of(fd);
+    Peer peer{.address = remote.ip(), .port = remote.port(), .local_address = local.ip(), .local_port = local.port(),
+              .is_loopback = remote.is_loopback(), .is_tls = false, .client_certificate_pem = {}};
+    Ssl ssl;
+    if (auto tls = tls_.get()) {
+      ssl = tls->make_server_side();
+      if (!ssl) {
+        ::close(fd);
+        return;
+      }
+    }
+    auto connection =
+        std::make_shared<Connection>(loop_.make_strand(), fd, std::move(ssl), std::move(peer), shared_from_this());
+    auto [is_in, leaving] = connections_.add(connection);
+    if (leaving) leaving->post_close(error(ErrorKind::Unavailable, "too many connections"));
+    if (is_in) {
+      connection->start(settings_.limits.handshake_timeout);
+    } else {
+      connection->post_close(error(ErrorKind::Unavailable, "too many connections"));
+    }
+  }
+
+  EventLoop& loop_;
+  const ServerSettings settings_;
+  const std::shared_ptr<const Service> service_;
+  Published<TlsContext> tls_;  // empty: plain
+  const Strand strand_;
+  ConnectionList connections_;
+  Descriptor socket_;
+  Timer grace_timer_, pause_timer_;
+  int port_ = 0;
+};
+
+class ListeningServer final : public Server {
+ public:
+  explicit ListeningServer(std::shared_ptr<Listener> listener) : listener_(std::move(listener)) {}
+
+  // Handlers often point at what is destroyed after the server: none may run any more when this returns.
+  ~ListeningServer() override {
+    listener_->close();
+    if (!runs_on(listener_->loop())) listener_->wait_until_empty();
+  }
+
+  int port() const override { return listener_->port(); }
+  void drain(Duration grace) override { listener_->drain(grace); }
+  std::size_t connection_count() const override { return listener_->connection_count(); }
+
+  Status replace_tls(TlsServerSettings tls) override {
+    if (!listener_->is_tls()) return error(ErrorKind::Internal, "this server does not speak TLS");
+    MESH_TRY(auto context, TlsContext::for_server(tls));
+    listener_->replace_tls(std::move(context));
+    return {};
+  }
+
+ private:
+  std::shared_ptr<Listener> listener_;
+};
+
+Result<std::unique_ptr<Server>> start(EventLoop& loop, ServerSettings settings, std::shared_ptr<const TlsContext> tls,
+                                      Handler http, GrpcServices grpc) {
+  auto service = std::make_shared<const Service>(Service{std::move(http), std::move(grpc), settings.limits});
+  auto listener = std::make_shared<Listener>(loop, std::move(settings), std::move(service), std::move(tls));
+  MESH_RETURN_IF_ERROR(listener->listen());
+  return std::unique_ptr<Server>(std::make_unique<ListeningServer>(std::move(listener)));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::listen(EventLoop& loop, ServerSettings settings, Handler http, GrpcServices grpc) {
+  return start(loop, std::move(settings), nullptr, std::move(http), std::move(grpc));
+}
+
+Result<std::unique_ptr<Server>> Server::listen_tls(EventLoop& loop, ServerSettings settings, TlsServerSettings tls,
+                                                   Handler http, GrpcServices grpc) {
+  auto context = TlsContext::for_server(tls);
+  if (!context) return with_context(std::move(context).error(), fmt::format("starting the {} server", settings.name));
+  return start(loop, std::move(settings), *std::move(context), std::move(http), std::move(grpc));
+}
+
+}  // namespace mesh::wire
