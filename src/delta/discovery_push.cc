@@ -40,7 +40,7 @@ void DiscoveryState::advance(Actions& actions) {
     if (plan_[type].is_ordered && (state.in_flight || state.awaits_subscription)) may_go_on = false;
     if (state.in_flight) all_answered = false;
   }
-  if (!may_go_on || !all_answered) return;
+  if (!may_go_on || !all_answered || are_removals_held_) return;
   for (const std::size_t type : removal_order_) {
     if (push_removals(type, actions)) return;
   }
@@ -164,10 +164,15 @@ std::vector<DiscoveryState::Held> DiscoveryState::removals_of(std::size_t type) 
   const TypeState& state = types_[type];
   std::vector<Held> removals;
   if (encoding_ == Encoding::StateOfTheWorld) return removals;
-  Cursor<NamedResource> wanted(*state.wanted);
-  for (const auto& held : state.held) {
-    if (!held.version.empty() && !wanted.find(held.name)) removals.push_back({held.name, "", nullptr});
+  for (const auto* list : {&state.held, &state.tried}) {  // what was refused may be there all the same
+    Cursor<NamedResource> wanted(*state.wanted);
+    for (const auto& has : *list) {
+      if (!has.version.empty() && !wanted.find(has.name)) removals.push_back({has.name, "", nullptr});
+    }
   }
+  std::sort(removals.begin(), removals.end(), by_name);
+  removals.erase(std::unique(removals.begin(), removals.end(), [](const auto& a, const auto& b) { return a.name == b.name; }),
+                 removals.end());
   return removals;
 }
 

@@ -152,6 +152,13 @@ Actions DiscoveryState::set_paused(bool paused) {
   return actions;
 }
 
+Actions DiscoveryState::set_removals_held(bool held) {
+  Actions actions;
+  are_removals_held_ = held;
+  advance(actions);
+  return actions;
+}
+
 void DiscoveryState::on_event(TypeState& state) { state.changes_stale = state.removals_stale = true; }
 
 void DiscoveryState::forget_unsubscribed(std::size_t type) {

@@ -101,6 +101,10 @@ class DiscoveryState {
   // While paused nothing is pushed: the peer does not read. Answers are taken.
   Actions set_paused(bool paused);
 
+  // A peer that comes back names what it has, type by type. Until all that it uses have had time to be named, nothing
+  // should be taken from it: what it still refers to is not known.
+  Actions set_removals_held(bool held);
+
   bool is_in_flight(std::size_t type) const { return types_[type].in_flight.has_value(); }
 
  private:
@@ -163,6 +167,7 @@ class DiscoveryState {
   std::vector<TypeState> types_;
   std::uint64_t last_nonce_ = 0;
   bool is_paused_ = false;
+  bool are_removals_held_ = false;
 };
 
 }  // namespace mesh

@@ -371,6 +371,16 @@ TEST_F(Delta, AReconnectSendsWhatChangedMeanwhileAndTakesAwayWhatWent) {
   EXPECT_THAT(peer.heard(), ElementsAre("CDS a=2", "CDS -c"));
 }
 
+TEST_F(Delta, NothingIsTakenFromAPeerThatHasNotYetSaidWhatItHas) {
+  peer.take(peer.state().set_removals_held(true));
+  peer.offer({{kClusters, "a=1"}, {kRoutes, "r=2"}});
+  peer.asks(kClusters, {}, {{"a", "1"}, {"b", "1"}});
+  peer.asks(kRoutes, {"r"}, {{"r", "1"}});
+  peer.take(peer.state().set_removals_held(false));
+  peer.accepts_everything();
+  EXPECT_THAT(peer.heard(), ElementsAre("RDS r=2", "CDS -b"));
+}
+
 TEST_F(Delta, AClusterThatStillWaitsForItsEndpointsAfterAReconnectGetsThem) {
   peer.offer({{kClusters, "a=2"}, {kEndpoints, "a=5"}});
   peer.asks(kClusters, {}, {{"a", "2"}});
