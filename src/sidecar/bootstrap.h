@@ -1,0 +1,46 @@
+// The bootstrap conversation as text: what we ask the control plane (`POST /bootstrap`, the peer's JSON, so that a stock
+// one answers too), and what its answer means.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "sidecar/envoy_binary.h"
+#include "sidecar/proxy_resource.h"
+#include "sidecar/settings.h"
+
+namespace mesh::sidecar {
+
+// What the machine adds to the settings.
+struct HostFacts {
+  bool has_ipv6 = false;
+  std::uint64_t max_memory_bytes = 0;  // 0: no limit
+  std::string system_ca_path;
+};
+HostFacts read_host_facts();
+
+struct BootstrapRequest {
+  ProxyResource resource;
+  EnvoyVersion envoy;
+  HostFacts host;
+  Secret token;            // empty: none
+  std::string token_path;  // where Envoy may read it again
+  std::string ca_cert;
+  std::string work_dir;    // absolute
+};
+// Holds the token: never log it.
+std::string bootstrap_request_json(const Settings& settings, const BootstrapRequest& request);
+
+struct Bootstrap {
+  std::string envoy_yaml;           // for Envoy, as it is
+  std::string admin_socket;         // a Unix socket, or
+  SocketAddress admin_address;      // an address
+  std::string networking_address;   // of the Dataplane, as the control plane sees it; may be empty
+};
+Result<Bootstrap> parse_bootstrap_answer(std::string_view body);
+
+// What a refused request means, in words of a person. Invalid: asking again is useless.
+Error explain_bootstrap_refusal(int status, std::string_view body, const std::string& cp_address);
+
+}  // namespace mesh::sidecar

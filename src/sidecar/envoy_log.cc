@@ -1,0 +1,36 @@
+#include "sidecar/envoy_log.h"
+
+namespace mesh::sidecar {
+
+std::optional<EnvoyLogLine> parse_envoy_log(std::string_view line) {
+  if (line.size() < 3 || line[1] != '|') return std::nullopt;
+  EnvoyLogLine parsed;
+  switch (line[0]) {
+    case 'T':
+    case 'D': parsed.level = log::Level::Debug; break;
+    case 'I': parsed.level = log::Level::Info; break;
+    case 'W': parsed.level = log::Level::Warn; break;
+    case 'E':
+    case 'C': parsed.level = log::Level::Error; break;
+    default: return std::nullopt;
+  }
+  const auto end_of_component = line.find('|', 2);
+  if (end_of_component == std::string_view::npos) return std::nullopt;
+  const std::string_view component = line.substr(2, end_of_component - 2);
+  const std::string_view text = line.substr(end_of_component + 1);
+  parsed.text = component == "main" || component.empty() ? std::string(text) : std::string(component) + ": " + std::string(text);
+  return parsed;
+}
+
+std::string_view envoy_log_level(log::Level level) {
+  switch (level) {
+    case log::Level::Debug: return "debug";
+    case log::Level::Info: return "info";
+    case log::Level::Warn: return "warning";
+    case log::Level::Error: return "error";
+    case log::Level::Off: return "off";
+  }
+  return "info";
+}
+
+}  // namespace mesh::sidecar

@@ -1,0 +1,291 @@
+#include "sidecar/sidecar.h"
+
+#include <csignal>
+#include <map>
+#include <optional>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "sidecar/bootstrap_client.h"
+#include "sidecar/envoy_admin.h"
+#include "sidecar/envoy_log.h"
+#include "sidecar/inbound_probe.h"
+#include "sidecar/lifecycle_report.h"
+#include "sidecar/readiness.h"
+#include "sidecar/token.h"
+#include "sidecar/work_dir.h"
+
+namespace mesh::sidecar {
+
+struct Sidecar::State : std::enable_shared_from_this<State> {
+  State(Surroundings around_in, Settings settings_in, std::function<void(int)> on_exit_in)
+      : around(std::move(around_in)),
+        settings(std::move(settings_in)),
+        on_exit(std::move(on_exit_in)),
+        strand(around.loop.make_strand()),
+        lifecycle(settings.stop_budget()) {}
+
+  // --- before anything runs -------------------------------------------------------------------------------------
+
+  Status prepare() {
+    MESH_RETURN_IF_ERROR(check(settings));
+    MESH_TRY(request.resource, load_proxy_resource(settings));
+    MESH_TRY(envoy_path, find_envoy(settings.binary_path, around.search_path, around.own_program));
+    MESH_RETURN_IF_ERROR(check_program(envoy_path));
+    MESH_TRY(work_dir, WorkDir::open(settings.work_dir));
+    MESH_RETURN_IF_ERROR(prepare_token());
+    MESH_RETURN_IF_ERROR(prepare_tls());
+    request.work_dir = work_dir->path();
+    request.host = read_host_facts();
+    auto listening = ReadinessServer::listen(around.loop, readiness_address(), settings.readiness_port);
+    if (!listening) return with_context(std::move(listening).error(), "opening the readiness port (KUMA_READINESS_PORT)");
+    readiness = std::move(*listening);
+    return {};
+  }
+
+  Status prepare_token() {
+    if (settings.auth_type == "none") return {};
+    if (!settings.token.empty()) {
+      MESH_TRY(const Secret token, parse_token(settings.token.reveal(), "--dataplane-token"));
+      MESH_TRY(request.token_path, work_dir->write_private("dataplane-token", token.reveal()));
+    } else if (!settings.token_file.empty()) {
+      request.token_path = settings.token_file;
+    } else if (settings.auth_type == "dataplane-token") {
+      return invalid("--auth-type", "is dataplane-token, but neither --dataplane-token nor --dataplane-token-file is given");
+    }
+    if (!request.token_path.empty()) MESH_RETURN_IF_ERROR(read_token_file(request.token_path));
+    return {};
+  }
+
+  Status prepare_tls() {
+    request.ca_cert = settings.ca_cert;
+    if (request.ca_cert.empty() && !settings.ca_cert_file.empty()) {
+      auto pem = read_file(settings.ca_cert_file, 1UL << 20);
+      if (!pem) return with_context(std::move(pem).error(), "reading --ca-cert-file");
+      request.ca_cert = std::move(*pem);
+    }
+    if (!request.ca_cert.empty() && !request.ca_cert.contains("-----BEGIN CERTIFICATE-----")) {
+      return invalid(settings.ca_cert.empty() ? "--ca-cert-file" : "KUMA_CONTROL_PLANE_CA_CERT", "holds no PEM certificate");
+    }
+    tls.ca_pem = request.ca_cert;
+    tls.skip_verify = settings.skip_verify;
+    if (settings.skip_verify) {
+      MESH_LOG_WARN("sidecar", "--skip-verify: whoever answers at {} is taken for the control plane", settings.cp_address);
+    }
+    return {};
+  }
+
+  // Envoy's listener for readiness reaches us over loopback, in the family that the proxy has.
+  std::string readiness_address() const {
+    const auto& inbounds = request.resource.inbounds;
+    return !inbounds.empty() && inbounds.front().address.contains(':') ? "::1" : "127.0.0.1";
+  }
+
+  // --- from the version of Envoy to its start -------------------------------------------------------------------
+
+  void ask_version() {
+    auto output = std::make_shared<std::string>();
+    ProcessEvents events;
+    events.on_line = [output](const std::string& line) {
+      if (output->size() < 4096) *output += line + "\n";
+    };
+    events.on_ended = [weak = weak_from_this(), output](ProcessEnd end) {
+      if (const auto self = weak.lock()) self->on_version(end, *output);
+    };
+    auto started = around.processes.start(envoy_path, {"--version"}, strand, std::move(events));
+    if (!started) return give_up(std::move(started).error());
+    version_process = std::move(*started);
+  }
+
+  void on_version(ProcessEnd end, const std::string& output) {
+    if (finished) return;
+    if (end.as_exit_code() != 0) {
+      return give_up(invalid("--binary-path", envoy_path + " --version ended with " + end.to_string() + ": " + output.substr(0, 500)));
+    }
+    auto version = parse_envoy_version(output);
+    if (!version) return give_up(std::move(version).error());
+    request.envoy = std::move(*version);
+    MESH_LOG_INFO("sidecar", "asking {} for the bootstrap of {} \"{}\" in mesh \"{}\" (Envoy {})", settings.cp_address,
+                  proxy_type_name(settings.proxy_type), request.resource.name, request.resource.mesh, request.envoy.version);
+    bootstrap_client.emplace(around.loop, strand, around.clock, settings, tls);
+    bootstrap_client->start(
+        [this]() -> Result<std::string> {  // lives in bootstrap_client, which we own
+          if (!request.token_path.empty()) {
+            MESH_TRY(request.token, read_token_file(request.token_path));
+          }
+          return bootstrap_request_json(settings, request);
+        },
+        [weak = weak_from_this()](Result<Bootstrap> bootstrap) {
+          if (const auto self = weak.lock()) self->on_bootstrap(std::move(bootstrap));
+        });
+  }
+
+  void on_bootstrap(Result<Bootstrap> answer) {
+    if (finished) return;
+    if (!answer) return give_up(with_context(std::move(answer).error(), "getting the bootstrap from " + settings.cp_address));
+    auto file = work_dir->write_private("bootstrap.yaml", answer->envoy_yaml);
+    if (!file) return give_up(std::move(file).error());
+    admin.emplace(around.loop, strand, *answer);
+    probe.emplace(request.resource.inbounds);
+    start_envoy(*file);
+  }
+
+  void start_envoy(const std::string& bootstrap_file) {
+    ProcessEvents events;
+    events.on_line = [this_level = log::Level::Info](std::string line) mutable {
+      if (auto parsed = parse_envoy_log(line)) {
+        this_level = parsed->level;
+        line = std::move(parsed->text);
+      }
+      MESH_LOG("envoy", this_level, "{}", line);
+    };
+    events.on_ended = [weak = weak_from_this()](ProcessEnd end) {
+      if (const auto self = weak.lock()) self->carry_out(self->lifecycle.on_envoy_ended(end));
+    };
+    auto started = around.processes.start(envoy_path, envoy_arguments(settings, bootstrap_file), strand, std::move(events));
+    if (!started) return give_up(std::move(started).error());
+    envoy = std::move(*started);
+    MESH_LOG_INFO("sidecar", "started {} as process {}", envoy_path, envoy->pid());
+    carry_out(lifecycle.on_envoy_started());
+  }
+
+  // --- while it runs --------------------------------------------------------------------------------------------
+
+  void carry_out(Actions actions) {
+    for (Action& action : actions) carry_out(action);
+  }
+
+  void carry_out(Action& action) {
+    switch (action.kind) {
+      case Action::Kind::Tell: tell(action.standing, std::move(action.text)); break;
+      case Action::Kind::StartTimer: start_timer(action.timer, action.delay); break;
+      case Action::Kind::StopTimer: timers.erase(action.timer); break;
+      case Action::Kind::CheckEnvoy: check_envoy(action.number == 1); break;
+      case Action::Kind::FailHealthChecks: admin->fail_health_checks(); break;
+      case Action::Kind::DrainListeners: admin->drain_listeners(); break;
+      case Action::Kind::CountConnections: count_connections(); break;
+      case Action::Kind::SignalEnvoy:
+        if (envoy) envoy->send_signal(action.number);
+        break;
+      case Action::Kind::Exit: finish(action.number); break;
+      case Action::Kind::Say: MESH_LOG_INFO("sidecar", "{}", action.text); break;
+    }
+  }
+
+  void start_timer(Timer timer, Duration delay) {
+    timers.insert_or_assign(timer, strand.after(delay, [weak = weak_from_this(), timer] {
+      if (const auto self = weak.lock(); self && !self->finished) self->carry_out(self->lifecycle.on_timer(timer));
+    }));
+  }
+
+  void check_envoy(bool probe_inbounds) {
+    admin->check_ready([weak = weak_from_this(), probe_inbounds](std::string problem) {
+      const auto self = weak.lock();
+      if (!self || self->finished) return;
+      self->unavailable_ports.clear();
+      if (problem.empty() && probe_inbounds) {
+        for (const SocketAddress& closed : self->probe->find_closed()) {
+          problem += (problem.empty() ? "no connections are taken yet at " : ", ") + closed.to_string();
+          self->unavailable_ports.push_back(closed.port);
+        }
+      }
+      self->carry_out(self->lifecycle.on_check(problem));
+    });
+  }
+
+  void count_connections() {
+    admin->count_active(request.resource.inbounds, [weak = weak_from_this()](long active) {
+      if (const auto self = weak.lock(); self && !self->finished) self->carry_out(self->lifecycle.on_connections(active));
+    });
+  }
+
+  void tell(Standing standing, std::string reason) {
+    readiness->set(standing);
+    if (!report) report.emplace(around.loop, strand, report_settings(), report_events());
+    report->tell(standing, std::move(reason), unavailable_ports);
+  }
+
+  ReportSettings report_settings() {
+    return {.cp_address = settings.cp_address,
+            .tls = tls,
+            .mesh = request.resource.mesh,
+            .name = request.resource.name,
+            .read_token = [path = request.token_path] {
+              if (path.empty()) return Secret();
+              auto token = read_token_file(path);
+              if (!token) MESH_LOG_WARN("sidecar", "{}", token.error().message());
+              return token ? std::move(*token) : Secret();
+            }};
+  }
+
+  ReportEvents report_events() {
+    const auto on_lifecycle = [weak = weak_from_this()](auto event) {
+      const auto self = weak.lock();
+      if (self && !self->finished) self->carry_out(event(self->lifecycle));
+    };
+    return {.on_connected = [on_lifecycle](bool connected) {
+              on_lifecycle([connected](Lifecycle& it) { return it.on_report_connected(connected); });
+            },
+            .on_not_supported = [on_lifecycle] {
+              on_lifecycle([](Lifecycle& it) { return it.on_report_support(false); });
+            },
+            .on_withdrawn = [on_lifecycle] {
+              on_lifecycle([](Lifecycle& it) { return it.on_withdrawn(); });
+            }};
+  }
+
+  // --- the end --------------------------------------------------------------------------------------------------
+
+  void give_up(const Error& problem) {
+    MESH_LOG_ERROR("sidecar", "{}", problem.message());
+    finish(1);
+  }
+
+  void finish(int exit_code) {
+    if (std::exchange(finished, true)) return;
+    timers.clear();
+    on_exit(exit_code);
+  }
+
+  void on_signal(int number) {
+    if (finished) return;
+    carry_out(number == SIGUSR2 ? lifecycle.on_drain_signal() : lifecycle.on_stop_signal(number));
+  }
+
+  Surroundings around;
+  Settings settings;
+  std::function<void(int)> on_exit;
+  wire::Strand strand;
+  Lifecycle lifecycle;
+  BootstrapRequest request;
+  wire::TlsClientSettings tls;
+  std::string envoy_path;
+  std::optional<WorkDir> work_dir;
+  std::unique_ptr<ReadinessServer> readiness;
+  std::unique_ptr<Process> version_process, envoy;
+  std::optional<BootstrapClient> bootstrap_client;
+  std::optional<EnvoyAdmin> admin;
+  std::optional<InboundProbe> probe;
+  std::optional<LifecycleReport> report;
+  std::vector<std::uint32_t> unavailable_ports;
+  std::map<Timer, wire::Timer> timers;
+  bool finished = false;
+};
+
+Sidecar::Sidecar(Surroundings surroundings, Settings settings, std::function<void(int)> on_exit)
+    : state_(std::make_shared<State>(std::move(surroundings), std::move(settings), std::move(on_exit))) {}
+
+Sidecar::~Sidecar() = default;
+
+Status Sidecar::start() {
+  MESH_RETURN_IF_ERROR(state_->prepare());
+  state_->strand.post([state = state_] { state->ask_version(); });
+  return {};
+}
+
+void Sidecar::on_signal(int number) {
+  state_->strand.post([state = state_, number] { state->on_signal(number); });
+}
+
+}  // namespace mesh::sidecar
