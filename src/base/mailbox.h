@@ -33,7 +33,17 @@ class Mailbox {
     return std::exchange(waiting_, {});
   }
 
-  // The same, but no longer than until `deadline`: an empty list may also mean that the time has come.
+  // The oldest, for mailboxes that several threads take from. None: closed or asked to stop.
+  std::optional<T> take_one(std::stop_token stop = {}) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, stop, [&] { return closed_ || !waiting_.empty(); });
+    if (waiting_.empty() || stop.stop_requested()) return std::nullopt;
+    T value = std::move(waiting_.front());
+    waiting_.erase(waiting_.begin());
+    return value;
+  }
+
+  // The same as take_all, but no longer than until `deadline`: an empty list may also mean that the time has come.
   std::vector<T> take_all_until(std::stop_token stop, std::chrono::steady_clock::time_point deadline) {
     std::unique_lock lock(mutex_);
     arrived_.wait_until(lock, stop, deadline, [&] { return closed_ || !waiting_.empty(); });

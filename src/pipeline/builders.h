@@ -1,0 +1,70 @@
+// The builder pool: does the work that the writer thread schedules for proxies, each proxy at most once at a time and
+// at most once waiting, always from the newest picture.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/mailbox.h"
+#include "base/published.h"
+#include "pipeline/certificates.h"
+#include "pipeline/proxy.h"
+
+namespace mesh {
+
+using SendOffer = std::function<void(StreamId, Offer)>;
+
+// What came of one piece of work.
+struct BuildReport {
+  ProxyId proxy;
+  Turn turn = 0;
+  std::uint64_t number = 0;
+  bool has_secrets = false, has_services = false;
+  std::optional<ProxyCertificate> certificate;  // made just now
+  std::string problem;                          // why it kept what it had; empty: nothing is wrong
+};
+
+struct BuilderCounters {
+  std::uint64_t full_builds = 0;
+  std::uint64_t endpoint_builds = 0;
+  std::uint64_t secret_builds = 0;  // alone
+  std::uint64_t offers = 0;         // given to a stream
+  std::uint64_t unchanged = 0;      // built, and the same as before: nothing was offered
+};
+
+class Builders {
+ public:
+  Builders(const ConfigBuilder& builder, Certificates& certificates, const Published<Snapshot>& snapshot, SendOffer send,
+           std::function<void(BuildReport)> report);
+  ~Builders();  // ends the threads; what waits is dropped
+
+  void start(int threads);
+  // From the writer thread.
+  void schedule(const std::shared_ptr<Proxy>& proxy, const Work& work, Turn turn);
+  // Without threads: does everything that waits. Returns how much that was.
+  std::size_t run_waiting();
+
+  BuilderCounters counters() const;
+
+ private:
+  void run(std::stop_token stop);
+  void work_on(const std::shared_ptr<Proxy>& proxy);
+  BuildReport build(Proxy& proxy, const Work& work, Turn turn);
+  void offer(Proxy& proxy, Built next, BuildReport& report);
+
+  const ConfigBuilder& builder_;
+  Certificates& certificates_;
+  const Published<Snapshot>& snapshot_;
+  const SendOffer send_;
+  const std::function<void(BuildReport)> report_;
+  Mailbox<std::shared_ptr<Proxy>> waiting_;
+  struct Counts {
+    std::atomic<std::uint64_t> full{0}, endpoints{0}, secrets{0}, offers{0}, unchanged{0};
+  } counts_;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace mesh
