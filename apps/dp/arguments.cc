@@ -56,8 +56,10 @@ Status fill(Invocation& invocation, const CLI::App& command, const std::deque<Gi
       continue;
     }
     if (on_command_line) {
-      if (is_flag(option.kind) && row.values.empty()) MESH_RETURN_IF_ERROR(apply(option, long_name(option), "true", target));
-      for (const std::string& value : row.values) MESH_RETURN_IF_ERROR(apply(option, long_name(option), value, target));
+      for (std::string value : row.values) {
+        if (is_flag(option.kind) && value.empty()) value = "true";  // a flag alone
+        MESH_RETURN_IF_ERROR(apply(option, long_name(option), value, target));
+      }
       if (variable && !row.values.empty() && *variable != row.values.back()) {
         invocation.remarks.push_back(long_name(option) + " is used; the variable " + option.variable + " says otherwise");
       }

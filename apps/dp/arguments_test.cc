@@ -102,9 +102,11 @@ TEST(Arguments, OfWaitHaveTheReadinessPortByDefault) {
 TEST(Options, AreEachNamedOnce) {
   std::map<std::string, int> seen;
   for (const RunOption& option : run_options()) {
-    if (*option.flag != '\0') EXPECT_EQ(++seen[option.flag], 1) << option.flag;
-    if (*option.variable != '\0') EXPECT_EQ(++seen[option.variable], 1) << option.variable;
+    for (const std::string name : {option.flag, option.variable}) {
+      if (!name.empty()) ++seen[name];
+    }
   }
+  EXPECT_THAT(seen, testing::Each(testing::Field(&std::pair<const std::string, int>::second, 1)));
 }
 
 }  // namespace

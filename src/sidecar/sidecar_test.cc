@@ -124,7 +124,9 @@ TEST(TokenTest, IsRefusedWhenItIsNoTokenAndNeverShown) {
     const auto token = parse_token(text, "the-file");
     ASSERT_FALSE(token) << text;
     EXPECT_THAT(token.error().message(), HasSubstr("the-file"));
-    if (std::string_view(text).size() > 2) EXPECT_THAT(token.error().message(), testing::Not(HasSubstr(text)));
+    if (std::string_view(text).size() > 2) {
+      EXPECT_THAT(token.error().message(), testing::Not(HasSubstr(text)));
+    }
   }
 }
 
