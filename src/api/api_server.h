@@ -12,6 +12,7 @@
 #include "admission/admission.h"
 #include "api/proxy_config_source.h"
 #include "base/clock.h"
+#include "base/version.h"
 #include "identity/tokens.h"
 #include "model/kind.h"
 #include "store/store.h"
@@ -21,9 +22,9 @@
 namespace mesh {
 
 struct ApiSettings {
-  std::string product = "Taskmesh";
-  std::string version = "unknown";
-  std::string based_on_kuma = "2.14.3";  // whose clients work with us
+  std::string product = kProduct;
+  std::string version = kApiVersion;
+  std::string based_on_kuma = kPeerVersion;  // whose clients work with us
   std::string tagline;
   std::string instance_id;
   std::string hostname;
