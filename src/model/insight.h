@@ -26,11 +26,22 @@ struct DiscoveryStats {
 };
 BOOST_DESCRIBE_STRUCT(DiscoveryStats, (), (responses_sent, responses_acknowledged, responses_rejected))
 
+// What an Envoy did not accept, the last time it refused something. Ours, not the peer's.
+struct Rejection {
+  SystemTime time{};
+  std::string type;  // "Listener"
+  std::string reason;
+
+  friend bool operator==(const Rejection&, const Rejection&) = default;
+};
+BOOST_DESCRIBE_STRUCT(Rejection, (), (time, type, reason))
+
 struct SubscriptionStatus {
   SystemTime last_update_time{};
   std::optional<DiscoveryStats> total, cds, eds, lds, rds;
+  std::optional<Rejection> last_rejection;
 };
-BOOST_DESCRIBE_STRUCT(SubscriptionStatus, (), (last_update_time, total, cds, eds, lds, rds))
+BOOST_DESCRIBE_STRUCT(SubscriptionStatus, (), (last_update_time, total, cds, eds, lds, rds, last_rejection))
 
 struct SidecarVersion {
   std::string version, git_tag, git_commit, build_date;
@@ -80,12 +91,14 @@ struct DataplaneInsight {
   std::optional<CertificateStatus> mtls;    // JSON: "mTLS"
   boost::json::value metadata;              // of the Envoy node
   boost::json::value open_telemetry;
+  // It may get traffic: what a control plane that starts anew goes by until it has heard from its proxies. Ours.
+  bool live = false;
 
   bool is_online() const { return !subscriptions.empty() && subscriptions.back().is_online(); }
 
   static constexpr std::array kRules = {FieldRule{.member = "mtls", .json = "mTLS"}};
 };
-BOOST_DESCRIBE_STRUCT(DataplaneInsight, (), (subscriptions, mtls, metadata, open_telemetry))
+BOOST_DESCRIBE_STRUCT(DataplaneInsight, (), (subscriptions, mtls, metadata, open_telemetry, live))
 
 // ---- zones
 
