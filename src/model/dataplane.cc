@@ -1,5 +1,7 @@
 #include "model/dataplane.h"
 
+#include "model/rules.h"
+
 namespace mesh {
 namespace {
 
@@ -17,7 +19,8 @@ const Kind kDataplaneKind = describe_kind<Dataplane>({.name = "Dataplane",
                                                       .singular = "Dataplane",
                                                       .plural = "Dataplanes",
                                                       .layout = Layout::Flat,
-                                                      .include_in_federation = false});
+                                                      .include_in_federation = false,
+                                                      .validate = validate_dataplane});
 
 const std::string& Inbound::service() const { return tag_or_empty(tags, kServiceTag); }
 

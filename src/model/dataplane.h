@@ -33,6 +33,13 @@ struct InboundHealth {
   bool ready = false;
 };
 BOOST_DESCRIBE_STRUCT(InboundHealth, (), (ready))
+// How the control plane's health discovery has the application probed.
+struct ServiceProbe {
+  std::optional<Duration> interval, timeout;
+  std::optional<std::uint32_t> unhealthy_threshold, healthy_threshold;
+  boost::json::value tcp;
+};
+BOOST_DESCRIBE_STRUCT(ServiceProbe, (), (interval, timeout, unhealthy_threshold, healthy_threshold, tcp))
 struct Inbound {
   std::uint32_t port = 0;
   std::uint32_t service_port = 0;   // 0: the same as port
@@ -40,7 +47,7 @@ struct Inbound {
   std::string address;              // where the proxy listens; empty: networking.address
   Tags tags;
   std::optional<InboundHealth> health;
-  boost::json::value service_probe;
+  std::optional<ServiceProbe> service_probe;
   InboundState state = InboundState::Ready;
   std::string name;
   std::string protocol_;  // JSON: "protocol"; used before the tag

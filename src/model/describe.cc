@@ -222,6 +222,16 @@ class Reader {
   std::vector<Violation>& violations_;
 };
 
+// Durations as protobuf prints them: "90s", "1.500s".
+std::string in_seconds(Duration duration) {
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(duration);
+  const auto rest = std::abs((duration - whole).count());
+  const char* sign = duration.count() < 0 && whole.count() == 0 ? "-" : "";
+  if (rest == 0) return fmt::format("{}s", whole.count());
+  if (rest % 1'000'000 == 0) return fmt::format("{}{}.{:03}s", sign, whole.count(), rest / 1'000'000);
+  return fmt::format("{}{}.{:09}s", sign, whole.count(), rest);
+}
+
 class Printer {
  public:
   explicit Printer(Dialect dialect) : dialect_(dialect) {}
@@ -262,7 +272,10 @@ class Printer {
       }
       case Shape::Real: return *static_cast<const double*>(source);
       case Shape::Enum: return json::string(described::name_of(type, load_integer(source, type.size, true)));
-      case Shape::Period: return json::string(format_duration(*static_cast<const Duration*>(source)));
+      case Shape::Period: {
+        const Duration duration = *static_cast<const Duration*>(source);
+        return json::string(dialect_ == Dialect::Flat ? in_seconds(duration) : format_duration(duration));
+      }
       case Shape::Instant: return json::string(format_time(*static_cast<const SystemTime*>(source)));
       case Shape::Raw: return *static_cast<const json::value*>(source);
       case Shape::Struct: return print_struct(type, source);

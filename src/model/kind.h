@@ -67,6 +67,7 @@ struct Kind {
   Layout layout = Layout::Spec;
   bool read_only = false;   // written by the control plane only
   bool admin_only = false;  // only for who may touch admin resources, to read as to write
+  bool made_in_zones = true;  // may be made on a zone's control plane; such resources are labelled with their origin
   bool include_in_federation = true;
   bool is_policy = false;
   PolicyTraits policy = {};

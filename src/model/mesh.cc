@@ -1,5 +1,7 @@
 #include "model/mesh.h"
 
+#include "model/rules.h"
+
 namespace mesh {
 
 const Kind kMeshKind = describe_kind<Mesh>({.name = "Mesh",
@@ -8,7 +10,9 @@ const Kind kMeshKind = describe_kind<Mesh>({.name = "Mesh",
                                             .singular = "Mesh",
                                             .plural = "Meshes",
                                             .scope = Scope::Global,
-                                            .layout = Layout::Flat});
+                                            .layout = Layout::Flat,
+                                            .made_in_zones = false,
+                                            .validate = validate_mesh});
 
 const CaBackend* Mesh::enabled_ca() const {
   if (!mtls || mtls->enabled_backend.empty()) return nullptr;

@@ -104,8 +104,11 @@ TEST(Resource, KindsWithoutShortNameHaveNoKri) {
 
 TEST(Resource, AnInsightPrintsLongNumbersAsText) {
   DataplaneInsight insight;
-  insight.subscriptions.push_back({.id = "1", .status = {.total = DiscoveryStats{.responses_sent = 4}, .rds = DiscoveryStats{}}});
-  insight.mtls = CertificateStatus{.certificate_regenerations = 1};
+  Subscription& subscription = insight.subscriptions.emplace_back();
+  subscription.id = "1";
+  subscription.status.total = DiscoveryStats{.responses_sent = 4};
+  subscription.status.rds.emplace();
+  insight.mtls.emplace().certificate_regenerations = 1;
   Resource resource;
   resource.key = {&kDataplaneInsightKind, "m", "d"};
   resource.spec = AnySpec::of(insight);

@@ -4,12 +4,22 @@
 
 namespace mesh {
 
+namespace {
+
+void validate_secret(const AnySpec& spec, std::vector<Violation>& violations) {
+  const auto* secret = spec.as<SecretData>();
+  if (secret != nullptr && secret->data && !base64_decode(*secret->data)) violations.push_back({"data", "must be base64"});
+}
+
+}  // namespace
+
 const Kind kSecretKind = describe_kind<SecretData>({.name = "Secret",
                                                     .path = "secrets",
                                                     .singular = "Secret",
                                                     .plural = "Secrets",
                                                     .layout = Layout::Flat,
-                                                    .admin_only = true});
+                                                    .admin_only = true,
+                                                    .validate = validate_secret});
 
 const Kind kGlobalSecretKind = describe_kind<SecretData>({.name = "GlobalSecret",
                                                           .path = "globalsecrets",
@@ -18,7 +28,8 @@ const Kind kGlobalSecretKind = describe_kind<SecretData>({.name = "GlobalSecret"
                                                           .scope = Scope::Global,
                                                           .layout = Layout::Flat,
                                                           .admin_only = true,
-                                                          .path_aliases = {"global-secrets"}});
+                                                          .path_aliases = {"global-secrets"},
+                                                          .validate = validate_secret});
 
 Resource secret_resource(const std::string& mesh, const std::string& name, const Secret& value) {
   Resource resource;

@@ -1,0 +1,83 @@
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/string.hpp>
+#include <set>
+
+#include "model/mesh.h"
+#include "model/rules.h"
+
+namespace mesh {
+namespace {
+
+void check_mtls(const Mtls& mtls, Violations& violations) {
+  // Two at once would need proxies that trust both: a change of CA goes through its own steps, with one in the Mesh.
+  if (mtls.backends.size() > 1) violations.push_back({"mtls.backends", "cannot have more than 1 backend"});
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < mtls.backends.size(); ++i) {
+    const CaBackend& backend = mtls.backends[i];
+    const std::string path = at_index("mtls.backends", i);
+    if (!names.insert(backend.name).second)
+      violations.push_back({path + ".name", fmt::format("\"{}\" is the name of another backend", backend.name)});
+    if (backend.type != "builtin" && backend.type != "provided")
+      violations.push_back({path + ".type", fmt::format("\"{}\" is no type of certificate authority; may be builtin or provided", backend.type)});
+    if (backend.type == "builtin" && !is_subdomain(backend.name))
+      violations.push_back({path + ".name", fmt::format("\"{}\" must be made of lower case letters, digits, '-' and '.'", backend.name)});
+    if (backend.dp_cert && backend.dp_cert->rotation && !backend.dp_cert->rotation->expiration.empty())
+      if (const auto lifetime = parse_lifetime(backend.dp_cert->rotation->expiration); !lifetime)
+        violations.push_back({"mtls.dpcert.rotation.expiration", lifetime.error().text});
+  }
+  if (!mtls.enabled_backend.empty() && !names.contains(mtls.enabled_backend))
+    violations.push_back({"mtls.enabledBackend", fmt::format("is \"{}\", which is none of the mesh's backends", mtls.enabled_backend)});
+}
+
+void check_rules(const std::vector<TagRules>& rules, const std::string& path, Violations& violations) {
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    const std::string tags = at_index(path, i) + ".tags";
+    if (rules[i].tags.empty()) violations.push_back({tags, "must have at least one tag"});
+    check_tags(rules[i].tags, tags, true, violations);
+  }
+}
+
+// Logging, tracing and metrics of the kind from before policies: names and the reference to one of them.
+void check_named_backends(const boost::json::value& section, const std::string& path, std::string_view chosen, Violations& violations) {
+  if (!section.is_object()) {
+    if (!section.is_null()) violations.push_back({path, "in body must be of type object"});
+    return;
+  }
+  std::set<std::string> names;
+  const boost::json::value* backends = section.get_object().if_contains("backends");
+  if (backends != nullptr && backends->is_array()) {
+    std::size_t i = 0;
+    for (const boost::json::value& backend : backends->get_array()) {
+      const boost::json::value* name = backend.is_object() ? backend.get_object().if_contains("name") : nullptr;
+      const std::string at = at_index(path + ".backends", i++) + ".name";
+      if (name == nullptr || !name->is_string() || name->get_string().empty()) violations.push_back({at, "must not be empty"});
+      else if (!names.insert(std::string(name->get_string())).second)
+        violations.push_back({at, fmt::format("\"{}\" is the name of another backend", std::string_view(name->get_string()))});
+    }
+  }
+  const boost::json::value* choice = section.get_object().if_contains(chosen);
+  if (choice != nullptr && choice->is_string() && !choice->get_string().empty() && !names.contains(std::string(choice->get_string())))
+    violations.push_back({fmt::format("{}.{}", path, chosen), "must be the name of one of the backends"});
+}
+
+}  // namespace
+
+void validate_mesh(const AnySpec& spec, Violations& violations) {
+  const auto* mesh = spec.as<Mesh>();
+  if (mesh == nullptr) return;
+  if (mesh->mtls) check_mtls(*mesh->mtls, violations);
+  check_named_backends(mesh->logging, "logging", "defaultBackend", violations);
+  check_named_backends(mesh->tracing, "tracing", "defaultBackend", violations);
+  check_named_backends(mesh->metrics, "metrics", "enabledBackend", violations);
+  if (mesh->constraints && mesh->constraints->dataplane_proxy) {
+    check_rules(mesh->constraints->dataplane_proxy->requirements, "constraints.dataplaneProxy.requirements", violations);
+    check_rules(mesh->constraints->dataplane_proxy->restrictions, "constraints.dataplaneProxy.restrictions", violations);
+  }
+  if (mesh->routing && mesh->routing->zone_egress && mesh->enabled_ca() == nullptr)
+    violations.push_back({"mtls", "must be set when zoneEgress is enabled"});
+}
+
+}  // namespace mesh
