@@ -1,0 +1,188 @@
+#include "insight/insight_book.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "base/random.h"
+
+namespace mesh {
+namespace {
+
+std::string text_at(const boost::json::value* value, std::string_view key) {
+  const boost::json::object* object = value == nullptr ? nullptr : value->if_object();
+  const boost::json::value* found = object == nullptr ? nullptr : object->if_contains(key);
+  return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
+}
+
+const boost::json::value* at(const boost::json::value* value, std::string_view key) {
+  const boost::json::object* object = value == nullptr ? nullptr : value->if_object();
+  return object == nullptr ? nullptr : object->if_contains(key);
+}
+
+ProxyVersion version_of(const boost::json::value& metadata, const Connection& connection) {
+  ProxyVersion out;
+  const boost::json::value* version = at(&metadata, "version");
+  if (const boost::json::value* sidecar = at(version, "kumaDp"))
+    out.kuma_dp = SidecarVersion{text_at(sidecar, "version"), text_at(sidecar, "gitTag"), text_at(sidecar, "gitCommit"),
+                                 text_at(sidecar, "buildDate"), true};
+  const boost::json::value* envoy = at(version, "envoy");
+  EnvoyVersion found{text_at(envoy, "version"), text_at(envoy, "build"), true};
+  if (found.version.empty()) found.version = connection.envoy_version;
+  if (found.build.empty()) found.build = connection.envoy_build;
+  out.envoy = std::move(found);
+  return out;
+}
+
+std::optional<DiscoveryStats>* stats_of(SubscriptionStatus& status, DiscoveryKind kind) {
+  switch (kind) {
+    case DiscoveryKind::Cluster: return &status.cds;
+    case DiscoveryKind::Endpoint: return &status.eds;
+    case DiscoveryKind::Listener: return &status.lds;
+    case DiscoveryKind::Route: return &status.rds;
+    case DiscoveryKind::Secret: return nullptr;  // counted in the total only
+  }
+  return nullptr;
+}
+
+const char* name_of(DiscoveryKind kind) {
+  constexpr const char* kNames[] = {"Cluster", "Endpoint", "Listener", "Route", "Secret"};
+  return kNames[static_cast<int>(kind)];
+}
+
+}  // namespace
+
+void InsightBook::load(const ProxyId& proxy, DataplaneInsight row) { rows_[proxy] = std::move(row); }
+
+void InsightBook::on_connected(std::uint64_t stream, const Connection& connection, SystemTime now) {
+  DataplaneInsight& row = rows_[connection.proxy];
+  for (Subscription& earlier : row.subscriptions) {
+    if (!earlier.is_online()) continue;
+    const bool is_ours = std::ranges::any_of(streams_, [&](const auto& open) { return open.second.subscription == earlier.id; });
+    if (!is_ours) earlier.disconnect_time = now;  // of a control plane that is no more
+  }
+  boost::system::error_code problem;
+  boost::json::value metadata = boost::json::parse(connection.metadata_json, problem);
+  if (problem || !metadata.is_object()) metadata = boost::json::object();
+
+  Subscription next;
+  next.id = make_uuid();
+  next.control_plane_instance_id = settings_.instance_id;
+  next.connect_time = now;
+  next.status.last_update_time = now;
+  next.status.total = DiscoveryStats{};
+  next.status.cds = next.status.eds = next.status.lds = next.status.rds = DiscoveryStats{};
+  next.version = version_of(metadata, connection);
+  row.metadata = std::move(metadata);
+  streams_[stream] = {connection.proxy, next.id};
+  row.subscriptions.push_back(std::move(next));
+  if (row.subscriptions.size() > settings_.max_subscriptions)
+    row.subscriptions.erase(row.subscriptions.begin(),
+                            row.subscriptions.end() - static_cast<std::ptrdiff_t>(settings_.max_subscriptions));
+  touch(connection.proxy, Urgency::Soon);
+}
+
+Subscription* InsightBook::find_subscription(std::uint64_t stream) {
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return nullptr;
+  const auto row = rows_.find(found->second.proxy);
+  if (row == rows_.end()) return nullptr;
+  for (Subscription& subscription : row->second.subscriptions)
+    if (subscription.id == found->second.subscription) return &subscription;
+  return nullptr;
+}
+
+template <class Count>
+void InsightBook::count(std::uint64_t stream, DiscoveryKind kind, SystemTime now, Count count) {
+  Subscription* subscription = find_subscription(stream);
+  if (subscription == nullptr) return;
+  SubscriptionStatus& status = subscription->status;
+  status.last_update_time = now;
+  if (!status.total) status.total.emplace();
+  count(*status.total);
+  if (std::optional<DiscoveryStats>* stats = stats_of(status, kind)) {
+    if (!*stats) stats->emplace();
+    count(**stats);
+  }
+  touch(streams_.at(stream).proxy, Urgency::Later);
+}
+
+void InsightBook::on_sent(std::uint64_t stream, DiscoveryKind kind, SystemTime now) {
+  count(stream, kind, now, [](DiscoveryStats& stats) { ++stats.responses_sent; });
+}
+
+void InsightBook::on_acknowledged(std::uint64_t stream, DiscoveryKind kind, SystemTime now) {
+  count(stream, kind, now, [](DiscoveryStats& stats) { ++stats.responses_acknowledged; });
+}
+
+void InsightBook::on_refused(std::uint64_t stream, DiscoveryKind kind, const std::string& reason, SystemTime now) {
+  count(stream, kind, now, [](DiscoveryStats& stats) { ++stats.responses_rejected; });
+  if (Subscription* subscription = find_subscription(stream)) {
+    subscription->status.last_rejection = Rejection{now, name_of(kind), reason.substr(0, 4096)};
+    touch(streams_.at(stream).proxy, Urgency::Soon);
+  }
+}
+
+void InsightBook::on_disconnected(std::uint64_t stream, SystemTime now) {
+  if (Subscription* subscription = find_subscription(stream)) {
+    subscription->disconnect_time = now;
+    touch(streams_.at(stream).proxy, Urgency::Soon);
+  }
+  streams_.erase(stream);
+}
+
+void InsightBook::on_certificate(const ProxyId& proxy, SystemTime issued, SystemTime expires, const std::string& backend,
+                                 const std::vector<std::string>& supported_backends) {
+  std::optional<CertificateStatus>& mtls = rows_[proxy].mtls;
+  if (!mtls) mtls.emplace();
+  mtls->certificate_expiration_time = expires;
+  mtls->last_certificate_regeneration = issued;
+  ++mtls->certificate_regenerations;
+  mtls->issued_backend = backend;
+  mtls->supported_backends = supported_backends;
+  touch(proxy, Urgency::Later);
+}
+
+void InsightBook::on_live(const ProxyId& proxy, bool live) {
+  const auto row = rows_.find(proxy);
+  if (row == rows_.end() || row->second.live == live) return;
+  row->second.live = live;
+  touch(proxy, Urgency::Soon);
+}
+
+void InsightBook::close_leftovers(SystemTime now) {
+  std::set<std::string> ours;
+  for (const auto& [stream, open] : streams_) ours.insert(open.subscription);
+  for (auto& [proxy, row] : rows_)
+    for (Subscription& subscription : row.subscriptions)
+      if (subscription.is_online() && !ours.contains(subscription.id)) {
+        subscription.disconnect_time = now;
+        touch(proxy, Urgency::Soon);
+      }
+}
+
+void InsightBook::forget(const ProxyId& proxy) {
+  const bool is_connected = std::ranges::any_of(streams_, [&](const auto& open) { return open.second.proxy == proxy; });
+  changed_.erase(proxy);
+  if (!is_connected) rows_.erase(proxy);
+}
+
+void InsightBook::touch(const ProxyId& proxy, Urgency urgency) {
+  changed_.insert(proxy);
+  urgency_ = std::max(urgency_, urgency);
+}
+
+std::map<ProxyId, DataplaneInsight> InsightBook::take_changed() {
+  std::map<ProxyId, DataplaneInsight> out;
+  for (const ProxyId& proxy : changed_) out.emplace(proxy, rows_.at(proxy));
+  changed_.clear();
+  urgency_ = Urgency::None;
+  return out;
+}
+
+const DataplaneInsight* InsightBook::find(const ProxyId& proxy) const {
+  const auto found = rows_.find(proxy);
+  return found == rows_.end() ? nullptr : &found->second;
+}
+
+}  // namespace mesh

@@ -1,0 +1,76 @@
+// What proxies did and said, folded into one DataplaneInsight per proxy. Events in, rows out: no threads, no store.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "model/insight.h"
+#include "model/resource.h"
+
+namespace mesh {
+
+enum class DiscoveryKind { Cluster, Endpoint, Listener, Route, Secret };
+
+// A discovery stream that was opened.
+struct Connection {
+  ProxyId proxy;
+  std::string metadata_json;  // of the Envoy node
+  std::string envoy_version, envoy_build;
+};
+
+struct InsightSettings {
+  std::string instance_id;             // of this control plane
+  std::size_t max_subscriptions = 2;   // kept per proxy: the newest
+};
+
+// How soon a change should be seen by others.
+enum class Urgency { None, Later, Soon };
+
+class InsightBook {
+ public:
+  explicit InsightBook(InsightSettings settings) : settings_(std::move(settings)) {}
+
+  // What the store has from before. Subscriptions that are open in it are those of an earlier control plane.
+  void load(const ProxyId& proxy, DataplaneInsight row);
+
+  void on_connected(std::uint64_t stream, const Connection& connection, SystemTime now);
+  void on_sent(std::uint64_t stream, DiscoveryKind kind, SystemTime now);
+  void on_acknowledged(std::uint64_t stream, DiscoveryKind kind, SystemTime now);
+  void on_refused(std::uint64_t stream, DiscoveryKind kind, const std::string& reason, SystemTime now);
+  void on_disconnected(std::uint64_t stream, SystemTime now);
+  void on_certificate(const ProxyId& proxy, SystemTime issued, SystemTime expires, const std::string& backend,
+                      const std::vector<std::string>& supported_backends);
+  void on_live(const ProxyId& proxy, bool live);
+  // Subscriptions of an earlier control plane whose proxies have not come back.
+  void close_leftovers(SystemTime now);
+  void forget(const ProxyId& proxy);
+
+  Urgency urgency() const { return urgency_; }
+  // Rows that changed since the last call.
+  std::map<ProxyId, DataplaneInsight> take_changed();
+  const DataplaneInsight* find(const ProxyId& proxy) const;
+
+ private:
+  struct Stream {
+    ProxyId proxy;
+    std::string subscription;
+  };
+  Subscription* find_subscription(std::uint64_t stream);
+  template <class Count>
+  void count(std::uint64_t stream, DiscoveryKind kind, SystemTime now, Count count);
+  void touch(const ProxyId& proxy, Urgency urgency);
+
+  InsightSettings settings_;
+  std::map<ProxyId, DataplaneInsight> rows_;
+  std::map<std::uint64_t, Stream> streams_;
+  std::set<ProxyId> changed_;
+  Urgency urgency_ = Urgency::None;
+};
+
+}  // namespace mesh

@@ -1,0 +1,105 @@
+#include "insight/insight_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "model/dataplane.h"
+
+namespace mesh {
+namespace {
+
+Write write_of(const ProxyId& proxy, DataplaneInsight row, SystemTime now) {
+  Write out;
+  out.resource.key = {&kDataplaneInsightKind, proxy.mesh, proxy.name};
+  out.resource.created = out.resource.modified = now;
+  out.resource.spec = AnySpec::of(std::move(row));
+  out.owner = ResourceKey{&kDataplaneKind, proxy.mesh, proxy.name};
+  return out;
+}
+
+SteadyTime after(SteadyTime from, Duration time) { return from + std::chrono::duration_cast<SteadyTime::duration>(time); }
+
+}  // namespace
+
+InsightWriter::InsightWriter(InsightWriterSettings settings, Store& store, const Clock& clock)
+    : settings_(std::move(settings)),
+      store_(store),
+      clock_(clock),
+      book_(settings_.book),
+      last_written_(after(clock.steady(), -settings_.later)) {}
+
+InsightWriter::~InsightWriter() {
+  events_.close();
+  if (thread_.joinable()) thread_.join();
+  flush();
+}
+
+Result<std::vector<ProxyId>> InsightWriter::load() {
+  MESH_TRY(Page rows, store_.list({.kind = &kDataplaneInsightKind}));
+  std::vector<ProxyId> live;
+  for (const Resource& resource : rows.items) {
+    const ProxyId proxy{resource.key.mesh, resource.key.name};
+    const DataplaneInsight* row = resource.spec.as<DataplaneInsight>();
+    if (row == nullptr) continue;
+    if (row->is_online() && row->live) live.push_back(proxy);
+    book_.load(proxy, *row);
+  }
+  close_leftovers_at_ = after(clock_.steady(), settings_.leftovers);
+  return live;
+}
+
+void InsightWriter::tell(Event event) { events_.put(std::move(event)); }
+
+void InsightWriter::start() {
+  thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
+}
+
+void InsightWriter::run(std::stop_token stop) {
+  std::optional<SteadyTime> next = step();
+  while (!stop.stop_requested() && !events_.is_closed())
+    next = take(next ? events_.take_all_until(stop, *next) : events_.take_all(stop));
+}
+
+std::optional<SteadyTime> InsightWriter::step() { return take(events_.take_now()); }
+
+std::optional<SteadyTime> InsightWriter::take(std::vector<Event> events) {
+  const SystemTime now = clock_.now();
+  const SteadyTime steady = clock_.steady();
+  for (Event& event : events) event(book_, now);
+  if (close_leftovers_at_ && *close_leftovers_at_ <= steady) {
+    book_.close_leftovers(now);
+    close_leftovers_at_.reset();
+  }
+  std::optional<SteadyTime> next = close_leftovers_at_;
+  if (book_.urgency() == Urgency::None) return next;
+  const SteadyTime due = after(last_written_, book_.urgency() == Urgency::Soon ? settings_.soon : settings_.later);
+  if (due > steady) return std::min(next.value_or(due), due);
+  last_written_ = steady;
+  write(book_.take_changed());
+  return next;
+}
+
+void InsightWriter::flush() {
+  for (Event& event : events_.take_now()) event(book_, clock_.now());
+  write(book_.take_changed());
+}
+
+void InsightWriter::write(std::map<ProxyId, DataplaneInsight> rows) {
+  if (rows.empty()) return;
+  const SystemTime now = clock_.now();
+  std::vector<Write> batch;
+  for (const auto& [proxy, row] : rows) batch.push_back(write_of(proxy, row, now));
+  if (store_.write(std::move(batch))) return;
+  // One Dataplane that was deleted meanwhile must not cost the others their rows.
+  for (auto& [proxy, row] : rows) {
+    const Result<Revision> written = store_.write({write_of(proxy, std::move(row), now)});
+    if (written) continue;
+    if (written.error().kind == ErrorKind::Invalid || written.error().kind == ErrorKind::NotFound)
+      book_.forget(proxy);
+    else
+      MESH_LOG_WARN("insight", "the row of proxy {} was not written: {}", proxy.node_id(), written.error().message());
+  }
+}
+
+}  // namespace mesh

@@ -1,0 +1,55 @@
+// Carries what proxies reported into the store: events from any thread, rows in batches from a thread of its own. What
+// people wait for (who is connected, who refused what) is there within a second, counters a little later.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/mailbox.h"
+#include "insight/insight_book.h"
+#include "store/store.h"
+
+namespace mesh {
+
+struct InsightWriterSettings {
+  InsightSettings book;
+  Duration soon = std::chrono::seconds(1);     // between two batches, when somebody waits
+  Duration later = std::chrono::seconds(10);   // when only counters changed
+  Duration leftovers = std::chrono::seconds(40);  // after the start, for proxies to come back
+};
+
+class InsightWriter {
+ public:
+  InsightWriter(InsightWriterSettings settings, Store& store, const Clock& clock);
+  ~InsightWriter();  // writes what waits
+
+  // Reads what an earlier control plane left. Returns the proxies that were connected and live.
+  Result<std::vector<ProxyId>> load();
+
+  using Event = std::move_only_function<void(InsightBook&, SystemTime now)>;
+  void tell(Event event);  // thread-safe
+
+  void start();
+  // Without a thread: takes what waits and writes what is due. Returns when the next batch is due.
+  std::optional<SteadyTime> step();
+  void flush();  // writes everything that changed, due or not
+
+ private:
+  void run(std::stop_token stop);
+  std::optional<SteadyTime> take(std::vector<Event> events);
+  void write(std::map<ProxyId, DataplaneInsight> rows);
+
+  const InsightWriterSettings settings_;
+  Store& store_;
+  const Clock& clock_;
+  InsightBook book_;
+  Mailbox<Event> events_;
+  SteadyTime last_written_;
+  std::optional<SteadyTime> close_leftovers_at_;
+  std::jthread thread_;
+};
+
+}  // namespace mesh
