@@ -57,6 +57,7 @@ bool DiscoveryState::push_changes(std::size_t type, Actions& actions) {
     std::erase_if(state.held, [&](const Held& held) { return !wanted.find(held.name); });
   }
   auto changes = changes_of(type);
+  state.holds = changes.empty() && !state.owes_answer;
   hold_back_refused(type, changes);
   if (changes.empty() && !state.owes_answer) return false;
   send(type, version_of(type), std::move(changes), actions);
@@ -100,6 +101,7 @@ bool DiscoveryState::push_whole(std::size_t type, bool keep_removed, Actions& ac
   if (version == state.held_version && state.tried.empty()) {
     // Also when the peer only said so, of an earlier stream: the version names the content.
     if (state.held.empty()) state.held = std::move(content);
+    state.holds = true;
     return false;
   }
   if (state.refused.contains("", version)) return false;
@@ -119,6 +121,7 @@ void DiscoveryState::send(std::size_t type, std::string version, std::vector<Hel
     if (!is_whole(type)) change.body.reset();
   }
   state.owes_answer = false;
+  state.holds = false;
   state.last_nonce = push.nonce;
   state.in_flight = InFlight{push.nonce, std::move(version), std::move(changes)};
   actions.push_back(std::move(push));

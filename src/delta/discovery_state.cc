@@ -159,7 +159,10 @@ Actions DiscoveryState::set_removals_held(bool held) {
   return actions;
 }
 
-void DiscoveryState::on_event(TypeState& state) { state.changes_stale = state.removals_stale = true; }
+void DiscoveryState::on_event(TypeState& state) {
+  state.changes_stale = state.removals_stale = true;
+  state.holds = false;
+}
 
 void DiscoveryState::forget_unsubscribed(std::size_t type) {
   TypeState& state = types_[type];

@@ -106,6 +106,8 @@ class DiscoveryState {
   Actions set_removals_held(bool held);
 
   bool is_in_flight(std::size_t type) const { return types_[type].in_flight.has_value(); }
+  // The peer has all that it asked for of this type, as it was offered last: nothing is on its way, waits or was refused.
+  bool holds(std::size_t type) const { return types_[type].holds; }
 
  private:
   // What the peer has of one resource. An empty version: it was told that there is no such resource.
@@ -135,6 +137,7 @@ class DiscoveryState {
     bool owes_answer = false;            // the first wildcard request is answered even when there is nothing
     bool changes_stale = true;           // something happened since changes were last looked for
     bool removals_stale = true;          // the same for removals
+    bool holds = false;                  // nothing to change was found when it was last compared
     bool awaits_subscription = false;    // its parents are new: the peer is about to ask for more
     std::optional<InFlight> in_flight;
     RefusedVersions refused;

@@ -324,6 +324,22 @@ TEST_P(BothEncodings, APausedPeerIsToldTheNewestWhenItReadsAgain) {
   EXPECT_THAT(peer.heard(), ElementsAre("CDS a=2"));
 }
 
+TEST_P(BothEncodings, ItIsKnownWhenThePeerHasWhatItAskedFor) {
+  const auto holds = [&](std::size_t type) { return peer.state().holds(type); };
+  peer.offer({{kClusters, "a=1"}, {kSecrets, "s=1"}});
+  EXPECT_FALSE(holds(kClusters));
+  peer.asks(kClusters);
+  peer.asks(kSecrets, {"s"});
+  EXPECT_FALSE(holds(kClusters));
+  peer.accepts(kClusters);
+  EXPECT_TRUE(holds(kClusters));
+  peer.refuses(kSecrets);
+  EXPECT_FALSE(holds(kSecrets));
+  peer.offer({{kSecrets, "s=2"}});
+  peer.accepts(kSecrets);
+  EXPECT_TRUE(holds(kSecrets));
+}
+
 TEST_P(BothEncodings, TooManyNamesEndTheConversation) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i <= DiscoveryState::kMaxNames; ++i) names.push_back(std::to_string(i));
@@ -362,6 +378,7 @@ TEST_F(Delta, AReconnectWithTheSameContentSendsNothing) {
   peer.asks(kListeners, {}, {{"l", "1"}});
   peer.asks(kSecrets, {"s"}, {{"s", "1"}});
   EXPECT_THAT(peer.heard(), IsEmpty());
+  for (const auto type : {kClusters, kEndpoints, kListeners, kSecrets}) EXPECT_TRUE(peer.state().holds(type));
 }
 
 TEST_F(Delta, AReconnectSendsWhatChangedMeanwhileAndTakesAwayWhatWent) {

@@ -1,0 +1,196 @@
+#include "ads/messages.h"
+
+#include <array>
+#include <utility>
+
+#include "ads/node.h"
+#include "ads/wire_format.h"
+
+namespace mesh {
+namespace {
+
+constexpr std::size_t kMaxReason = 4096;
+
+Error unreadable() { return invalid("", "the request is not a discovery request"); }
+
+bool take_text(std::string& out, const pb::Field& field) {
+  if (field.type != 2 || !pb::is_utf8(field.bytes)) return false;
+  out = field.bytes;
+  return true;
+}
+
+// google.rpc.Status: why something was refused.
+bool take_refusal(std::optional<std::string>& out, const pb::Field& field) {
+  if (field.type != 2) return false;
+  std::string reason = "no reason given";
+  pb::Reader reader(field.bytes);
+  while (const auto part = reader.next()) {
+    if (part->number == 2 && !take_text(reason, *part)) return false;
+  }
+  if (reason.size() > kMaxReason) {
+    reason.resize(kMaxReason);
+    while (!reason.empty() && !pb::is_utf8(reason)) reason.pop_back();
+  }
+  out = std::move(reason);
+  return !reader.failed();
+}
+
+bool take_version(std::map<std::string, std::string>& out, const pb::Field& field) {
+  if (field.type != 2) return false;
+  std::string name, version;
+  pb::Reader reader(field.bytes);
+  while (const auto part = reader.next()) {
+    if (part->number == 1 && !take_text(name, *part)) return false;
+    if (part->number == 2 && !take_text(version, *part)) return false;
+  }
+  // An empty version means in our state that the peer knows of the absence; such a resource it can only be sent again.
+  if (!version.empty()) out[std::move(name)] = std::move(version);
+  return !reader.failed() && out.size() <= DiscoveryState::kMaxNames;
+}
+
+bool take_name(std::vector<std::string>& out, const pb::Field& field) {
+  return take_text(out.emplace_back(), field);
+}
+
+// Small bodies are copied: a piece of its own costs more than the copy.
+constexpr std::size_t kCopyBelow = 256;
+
+class PieceWriter {
+ public:
+  std::string& text() { return text_; }
+  void add_shared(const Bytes& bytes) {
+    if (bytes->size() < kCopyBelow) {
+      text_ += *bytes;
+      return;
+    }
+    flush();
+    pieces_.push_back(bytes);
+  }
+  std::vector<Bytes> finish() {
+    flush();
+    return std::move(pieces_);
+  }
+
+ private:
+  void flush() {
+    if (!text_.empty()) pieces_.push_back(make_bytes(std::exchange(text_, {})));
+  }
+  std::string text_;
+  std::vector<Bytes> pieces_;
+};
+
+}  // namespace
+
+const DiscoveryPlan kXdsPlan = {
+    // Clusters: taken away when no listener and no route refers to them any more.
+    {.is_whole = true, .wildcard = Wildcard::Unnamed, .is_ordered = true, .parent = {}, .removal_rank = 2},
+    {.is_whole = false, .wildcard = Wildcard::Explicit, .is_ordered = true,
+     .parent = static_cast<std::size_t>(XdsType::Cluster), .removal_rank = 3},
+    {.is_whole = true, .wildcard = Wildcard::Unnamed, .is_ordered = true, .parent = {}, .removal_rank = 0},
+    {.is_whole = false, .wildcard = Wildcard::Explicit, .is_ordered = true, .parent = {}, .removal_rank = 1},
+    // Secrets refer to nothing, and clusters and listeners wait for them. A key goes only to who names it.
+    {.is_whole = false, .wildcard = Wildcard::Never, .is_ordered = false, .parent = {}, .removal_rank = 4},
+};
+
+const std::string& type_url(XdsType type) {
+  static const std::array<std::string, 5> kUrls = {
+      "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+      "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+      "type.googleapis.com/envoy.config.listener.v3.Listener",
+      "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+      "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+  };
+  return kUrls[static_cast<std::size_t>(type)];
+}
+
+std::optional<XdsType> find_type(std::string_view url) {
+  for (const XdsType type : kXdsTypes) {
+    if (type_url(type) == url) return type;
+  }
+  return std::nullopt;
+}
+
+Result<ParsedRequest<SotwRequest>> parse_sotw_request(std::string_view bytes) {
+  ParsedRequest<SotwRequest> request;
+  pb::Reader reader(bytes);
+  while (const auto field = reader.next()) {
+    bool good = true;
+    switch (field->number) {
+      case 1: good = take_text(request.body.version, *field); break;
+      case 2: {
+        if (field->type != 2) return unreadable();
+        MESH_TRY(request.node, parse_node(field->bytes));
+        break;
+      }
+      case 3: good = take_name(request.body.names, *field); break;
+      case 4: good = take_text(request.type_url, *field); break;
+      case 5: good = take_text(request.body.nonce, *field); break;
+      case 6: good = take_refusal(request.body.refusal, *field); break;
+      default: break;
+    }
+    if (!good) return unreadable();
+  }
+  if (reader.failed()) return unreadable();
+  return request;
+}
+
+Result<ParsedRequest<DeltaRequest>> parse_delta_request(std::string_view bytes) {
+  ParsedRequest<DeltaRequest> request;
+  pb::Reader reader(bytes);
+  while (const auto field = reader.next()) {
+    bool good = true;
+    switch (field->number) {
+      case 1: {
+        if (field->type != 2) return unreadable();
+        MESH_TRY(request.node, parse_node(field->bytes));
+        break;
+      }
+      case 2: good = take_text(request.type_url, *field); break;
+      case 3: good = take_name(request.body.subscribe, *field); break;
+      case 4: good = take_name(request.body.unsubscribe, *field); break;
+      case 5: good = take_version(request.body.initial_versions, *field); break;
+      case 6: good = take_text(request.body.nonce, *field); break;
+      case 7: good = take_refusal(request.body.refusal, *field); break;
+      default: break;
+    }
+    if (!good) return unreadable();
+  }
+  if (reader.failed()) return unreadable();
+  return request;
+}
+
+std::vector<Bytes> make_sotw_response(const Push& push) {
+  PieceWriter writer;
+  pb::append_bytes(writer.text(), 1, push.version);
+  pb::append_bytes(writer.text(), 4, type_url(static_cast<XdsType>(push.type)));
+  pb::append_bytes(writer.text(), 5, push.nonce);
+  for (const auto& resource : push.resources) {
+    pb::append_tag(writer.text(), 2, 2);
+    pb::append_varint(writer.text(), resource.body->size());
+    writer.add_shared(resource.body);
+  }
+  return writer.finish();
+}
+
+std::vector<Bytes> make_delta_response(const Push& push) {
+  PieceWriter writer;
+  pb::append_bytes(writer.text(), 1, push.version);
+  pb::append_bytes(writer.text(), 4, type_url(static_cast<XdsType>(push.type)));
+  pb::append_bytes(writer.text(), 5, push.nonce);
+  for (const auto& name : push.removed) pb::append_bytes(writer.text(), 6, name);
+  for (const auto& resource : push.resources) {
+    // Resource {version = 1, resource = 2, name = 3}
+    const std::size_t size = pb::bytes_field_size(resource.version.size()) + pb::bytes_field_size(resource.body->size()) +
+                             pb::bytes_field_size(resource.name.size());
+    pb::append_tag(writer.text(), 2, 2);
+    pb::append_varint(writer.text(), size);
+    pb::append_bytes(writer.text(), 1, resource.version);
+    pb::append_bytes(writer.text(), 3, resource.name);
+    pb::append_tag(writer.text(), 2, 2);
+    pb::append_varint(writer.text(), resource.body->size());
+    writer.add_shared(resource.body);
+  }
+  return writer.finish();
+}
+
+}  // namespace mesh
