@@ -1,0 +1,50 @@
+// The client's side of HTTP/2 for one gRPC stream.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "wire/http2_grpc_stream.h"
+#include "wire/http2_session.h"
+
+namespace mesh::wire {
+
+class GrpcClientSession final : public Http2Session, private GrpcCarrier {
+ public:
+  struct Call {
+    std::string scheme, authority, path;
+    Headers metadata;
+  };
+  GrpcClientSession(ProtocolHost& host, Http2Keepalive keepalive, const Call& call, std::shared_ptr<Http2GrpcStream> stream);
+
+  void drain() override {}
+
+ private:
+  void on_begin_headers(std::int32_t) override {}
+  void on_header(std::int32_t id, std::string_view name, std::string_view value) override;
+  void on_headers(std::int32_t) override {}
+  void on_data(std::int32_t id, std::string_view bytes) override;
+  void on_stream_end(std::int32_t id) override;
+  void on_stream_closed(std::int32_t id, std::uint32_t error_code) override;
+  void on_all_lost(const Error& reason) override;
+  std::size_t body_ready(std::int32_t id, std::size_t size, std::uint32_t& flags) override;
+  void take_body(std::int32_t id, std::string& out, std::size_t size) override;
+  SteadyTime own_deadline() const override { return kNever; }
+  void on_own_deadline(SteadyTime) override {}
+
+  void on_output(Http2GrpcStream& stream) override;
+  void on_finish(Http2GrpcStream& stream) override;
+
+  void reset(const GrpcStatus& status);
+  GrpcStatus final_status(std::uint32_t error_code) const;
+
+  const std::shared_ptr<Http2GrpcStream> stream_;
+  std::int32_t id_ = -1;
+  int http_status_ = 0;
+  std::size_t header_bytes_ = 0;
+  bool is_grpc_ = false;
+  std::optional<int> grpc_status_;
+  std::string grpc_message_;
+};
+
+}  // namespace mesh::wire
