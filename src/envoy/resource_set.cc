@@ -93,13 +93,6 @@ ListenerDraft& ResourceSet::add_listener(ListenerDraft listener) {
 
 ClusterDraft& ResourceSet::add_cluster(ClusterDraft cluster) { return clusters_.emplace_back(std::move(cluster)); }
 
-ListenerDraft* ResourceSet::find_inbound(std::string_view address, std::uint32_t port) {
-  for (ListenerDraft& listener : listeners_) {
-    if (listener.role == Role::Inbound && listener.port == port && listener.address == address) return &listener;
-  }
-  return nullptr;
-}
-
 ClusterDraft* ResourceSet::find_cluster(std::string_view name) {
   for (ClusterDraft& cluster : clusters_) {
     if (cluster.shell->name() == name) return &cluster;

@@ -55,7 +55,7 @@ inline bool is_http(Protocol protocol) { return protocol != Protocol::Tcp; }
 
 // A filter before it is packed. `config` lives as long as the draft.
 struct Filter {
-  std::string name;  // "envoy.filters.http.rbac"
+  std::string name = {};  // "envoy.filters.http.rbac"
   const google::protobuf::Message* config = nullptr;
 };
 
@@ -63,28 +63,29 @@ struct Filter {
 struct Chain {
   proto::FilterChain* shell = nullptr;  // what it matches; without filters
   bool is_mesh_tls = false;             // only proxies of this mesh come through here
-  std::vector<Filter> network_filters;  // before the last one
+  std::vector<Filter> network_filters = {};  // before the last one
   proto::HttpConnectionManager* http = nullptr;  // without its HTTP filters
-  std::vector<Filter> http_filters;              // before the router
+  std::vector<Filter> http_filters = {};              // before the router
   proto::TcpProxy* tcp = nullptr;
 };
 
 struct ListenerDraft {
   Role role = Role::Inbound;
-  std::string service;  // kuma.io/service: whose inbound, or where the outbound leads
+  std::string service = {};  // kuma.io/service: whose inbound, or where the outbound leads
   Protocol protocol = Protocol::Tcp;
-  std::string address;
+  std::string address = {};
   std::uint32_t port = 0;
+  std::size_t inbound = 0;  // role Inbound: index into networking.inbound
   proto::Listener* shell = nullptr;  // without filter chains
-  std::vector<Chain> chains;
+  std::vector<Chain> chains = {};
   bool inspects_tls = false;  // finds out about TLS, SNI and ALPN before a chain is chosen
 };
 
 struct ClusterDraft {
   Role role = Role::Inbound;
-  std::string service;
+  std::string service = {};
   Protocol protocol = Protocol::Tcp;
-  std::uint32_t inbound_port = 0;  // role Inbound: of the first inbound that uses it
+  std::size_t inbound = 0;  // role Inbound: index into networking.inbound, of the first that leads here
   proto::Cluster* shell = nullptr;  // without protocol options
   proto::HttpProtocolOptions* http = nullptr;  // null: none
 };
@@ -102,7 +103,6 @@ class ResourceSet {
 
   std::deque<ListenerDraft>& listeners() { return listeners_; }
   std::deque<ClusterDraft>& clusters() { return clusters_; }
-  ListenerDraft* find_inbound(std::string_view address, std::uint32_t port);
   ClusterDraft* find_cluster(std::string_view name);
 
   // A message of the draft.

@@ -1,0 +1,165 @@
+#include "policy/matching.h"
+
+namespace mesh {
+namespace {
+
+constexpr const char* kOriginLabel = "kuma.io/origin";
+constexpr const char* kZoneLabel = "kuma.io/zone";
+constexpr const char* kDisplayNameLabel = "kuma.io/display-name";
+constexpr const char* kRoleLabel = "kuma.io/policy-role";
+constexpr const char* kEffectLabel = "kuma.io/effect";
+
+std::string label(const Resource& resource, const char* name) {
+  const auto found = resource.labels.find(name);
+  return found == resource.labels.end() ? std::string() : found->second;
+}
+
+std::string display_name(const Resource& resource) {
+  std::string name = label(resource, kDisplayNameLabel);
+  return name.empty() ? resource.key.name : name;
+}
+
+// A policy that was written in a zone holds for the proxies of that zone.
+bool is_in_scope(const Resource& policy, const Resource& dataplane) {
+  if (label(policy, kRoleLabel) == "producer") return true;
+  if (label(policy, kOriginLabel) != "zone" || label(dataplane, kOriginLabel) != "zone") return true;
+  const std::string policy_zone = label(policy, kZoneLabel), proxy_zone = label(dataplane, kZoneLabel);
+  return policy_zone.empty() || proxy_zone.empty() || policy_zone == proxy_zone;
+}
+
+bool has_tags(const Tags& tags, const std::map<std::string, std::string>& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& entry) {
+    const auto found = tags.find(entry.first);
+    return found != tags.end() && (entry.second == "*" || entry.second == found->second);
+  });
+}
+
+Selection select_tagged(const std::map<std::string, std::string>& wanted, const Dataplane& spec) {
+  Selection selection;
+  for (std::size_t i = 0; i < spec.networking.inbound.size(); ++i) {
+    if (has_tags(spec.networking.inbound[i].tags, wanted)) selection.inbounds.push_back(i);
+  }
+  const auto& gateway = spec.networking.gateway;
+  selection.gateway = gateway && gateway->type == GatewayType::DELEGATED && has_tags(gateway->tags, wanted);
+  return selection;
+}
+
+bool is_supported(const TargetRef& target, const Dataplane& spec) {
+  if (!target.proxy_types || target.proxy_types->empty()) return true;
+  const ProxyType type = spec.networking.gateway ? ProxyType::Gateway : ProxyType::Sidecar;
+  return std::find(target.proxy_types->begin(), target.proxy_types->end(), type) != target.proxy_types->end();
+}
+
+bool names_dataplane(const TargetRef& target, const Resource& policy, const Resource& dataplane) {
+  const bool by_name = target.name && !target.name->empty();
+  if (!by_name && !target.labels) return true;  // all of them
+  if (by_name) return *target.name == display_name(dataplane) && label(policy, kZoneLabel) == label(dataplane, kZoneLabel);
+  return std::all_of(target.labels->begin(), target.labels->end(), [&](const auto& entry) {
+    const auto found = dataplane.labels.find(entry.first);
+    return found != dataplane.labels.end() && found->second == entry.second;
+  });
+}
+
+Selection select_dataplane(const TargetRef& target, const Resource& policy, const Resource& dataplane,
+                           const Dataplane& spec) {
+  Selection selection;
+  if (!names_dataplane(target, policy, dataplane)) return selection;
+  for (std::size_t i = 0; i < spec.networking.inbound.size(); ++i) {
+    if (!target.section_name || target.section_name->empty() ||
+        *target.section_name == spec.networking.inbound[i].section_name()) {
+      selection.inbounds.push_back(i);
+    }
+  }
+  selection.gateway = spec.networking.gateway && spec.networking.gateway->type == GatewayType::DELEGATED;
+  return selection;
+}
+
+std::map<std::string, std::string> service_tags(const TargetRef& target) {
+  auto tags = target.tags.value_or(std::map<std::string, std::string>());
+  tags[kServiceTag] = target.name.value_or("");
+  return tags;
+}
+
+int specificity(TargetKind kind) {
+  switch (kind) {
+    case TargetKind::Mesh: return 1;
+    case TargetKind::Dataplane: return 2;
+    case TargetKind::MeshSubset: return 3;
+    case TargetKind::MeshGateway: return 4;
+    case TargetKind::MeshService: return 5;
+    case TargetKind::MeshExternalService: return 6;
+    case TargetKind::MeshMultiZoneService: return 7;
+    case TargetKind::MeshServiceSubset: return 8;
+    case TargetKind::MeshHTTPRoute: return 9;
+  }
+  return 0;
+}
+
+int detail_of(const TargetRef& target) {
+  if (target.kind == TargetKind::MeshGateway) return target.tags ? static_cast<int>(target.tags->size()) : 0;
+  if (target.kind != TargetKind::Dataplane) return 0;
+  int detail = target.section_name && !target.section_name->empty() ? 1 : 0;
+  if (target.labels) detail += 2;
+  if (target.name && !target.name->empty()) detail += 4;
+  return detail;
+}
+
+int role_rank(const std::string& role) {
+  if (role == "producer") return 2;
+  if (role == "consumer") return 3;
+  if (role == "workload-owner") return 4;
+  return 1;
+}
+
+int origin_rank(const std::string& origin) {
+  if (origin == "global") return 1;
+  return origin == "zone" ? 3 : 2;
+}
+
+}  // namespace
+
+Selection select_by(const TargetRef& target, const Resource& policy, const Resource& dataplane, const Dataplane& spec) {
+  if (!is_in_scope(policy, dataplane)) return {};
+  switch (target.kind) {
+    case TargetKind::Mesh:
+      return is_supported(target, spec) ? select_tagged({}, spec) : Selection{};
+    case TargetKind::MeshSubset:
+      return is_supported(target, spec) ? select_tagged(target.tags.value_or(std::map<std::string, std::string>()), spec)
+                                        : Selection{};
+    case TargetKind::Dataplane:
+      return select_dataplane(target, policy, dataplane, spec);
+    case TargetKind::MeshService:
+    case TargetKind::MeshServiceSubset:
+      return select_tagged(service_tags(target), spec);
+    case TargetKind::MeshGateway:           // built-in gateways are not proxies of ours yet
+    case TargetKind::MeshHTTPRoute:         // routes are not there yet
+    case TargetKind::MeshExternalService:   // these two are destinations and select no proxy
+    case TargetKind::MeshMultiZoneService:
+      return {};
+  }
+  return {};
+}
+
+bool is_shadow(const Resource& policy) { return label(policy, kEffectLabel) == "shadow"; }
+
+Precedence precedence_of(const TargetRef& target, const Resource& policy) {
+  return {specificity(target.kind), detail_of(target), origin_rank(label(policy, kOriginLabel)),
+          role_rank(label(policy, kRoleLabel)), display_name(policy)};
+}
+
+bool is_about_service(const TargetRef& to, const std::string& service) {
+  switch (to.kind) {
+    case TargetKind::Mesh:
+      return true;
+    case TargetKind::MeshService:
+      return to.name == service;
+    case TargetKind::MeshServiceSubset:
+      return to.name == service && (!to.tags || to.tags->empty());
+    case TargetKind::MeshSubset:
+      return !to.tags || has_tags({{kServiceTag, service}}, *to.tags);
+    default:
+      return false;  // about resources that are not known by a kuma.io/service
+  }
+}
+
+}  // namespace mesh
