@@ -56,6 +56,16 @@ class Mailbox {
     return std::exchange(waiting_, {});
   }
 
+  bool is_empty() {
+    std::lock_guard lock(mutex_);
+    return waiting_.empty();
+  }
+
+  bool is_closed() {
+    std::lock_guard lock(mutex_);
+    return closed_;
+  }
+
   void close() {
     {
       std::lock_guard lock(mutex_);

@@ -95,7 +95,9 @@ void Builders::work_on(const std::shared_ptr<Proxy>& proxy) {
 }
 
 BuildReport Builders::build(Proxy& proxy, const Work& work, Turn turn) {
-  BuildReport report{.proxy = proxy.id, .turn = turn};
+  BuildReport report;
+  report.proxy = proxy.id;
+  report.turn = turn;
   Built next;
   ProxyTraits traits;
   {

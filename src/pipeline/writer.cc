@@ -226,7 +226,9 @@ void Writer::follow_mesh(const std::string& name, const MeshAffected& affected) 
 
 // Everybody of the mesh gets its secrets; when they have them, a change of CA goes on.
 void Writer::give_secrets(const std::string& mesh) {
-  Barriers::Barrier barrier{.key = "ca/" + mesh, .type = XdsType::Secret};
+  Barriers::Barrier barrier;
+  barrier.key = "ca/" + mesh;
+  barrier.type = XdsType::Secret;
   const auto connected = connected_.find(mesh);
   if (connected != connected_.end())
     for (const std::string& name : connected->second) {
@@ -244,7 +246,8 @@ void Writer::give_secrets(const std::string& mesh) {
 
 void Writer::begin_goodbyes() {
   for (Goodbye& goodbye : std::exchange(goodbyes_, {})) {
-    Barriers::Barrier barrier{.type = XdsType::Endpoint};
+    Barriers::Barrier barrier;
+    barrier.type = XdsType::Endpoint;
     if (const auto mesh = current_->find(goodbye.proxy.mesh))
       for (const std::string& service : goodbye.services)
         if (const auto callers = mesh->callers.find(service); callers != mesh->callers.end())

@@ -56,8 +56,9 @@ bool Contents::has_news(Revision after) const {
 
 ChangeBatch Contents::wait_for_changes(Revision after, std::stop_token stop) const {
   std::shared_lock lock(mutex_);
-  committed_.wait(lock, stop, [&] { return has_news(after); });
-  if (stop.stop_requested()) return {.upto = after, .from_start = false, .changes = {}};
+  // What is there already is given even when asked to stop: so one can look without waiting.
+  if (!committed_.wait(lock, stop, [&] { return has_news(after); }))
+    return {.upto = after, .from_start = false, .changes = {}};
   return changes_after(after);
 }
 

@@ -78,7 +78,8 @@ class Store {
   virtual Result<Resource> get(const ResourceKey& key) const = 0;  // NotFound
   virtual Result<Page> list(const Query& query) const = 0;
 
-  // The change feed: blocks until something was committed after `after`, or stop: then `upto` is `after` still.
+  // The change feed: blocks until something was committed after `after`, or stop: then `upto` is `after` still. What is
+  // there already is given at once, also when stop was requested before: so one can look without waiting.
   // `after` = 0 reads everything there is (and blocks while there is nothing).
   virtual Result<ChangeBatch> wait_for_changes(Revision after, std::stop_token stop) = 0;
 
