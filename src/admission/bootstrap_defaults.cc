@@ -1,0 +1,76 @@
+#include "admission/bootstrap_defaults.h"
+
+#include "admission/mesh_companions.h"
+#include "model/mesh.h"
+#include "model/secret.h"
+#include "model/zone.h"
+#include "store/secrets.h"
+
+namespace mesh {
+namespace {
+
+constexpr Duration kAdminTokenLifetime = std::chrono::hours(24) * 365 * 10;
+
+// Writes `resource` unless it is there. Another control plane that was faster is no error.
+Status write_first(Store& store, Resource resource, const Clock& clock) {
+  const auto written = store.write({first_write(std::move(resource), clock)});
+  if (written || written.error().kind == ErrorKind::Conflict) return {};
+  return written.error();
+}
+
+Status ensure_signing_key(Store& store, const std::string& prefix, const Clock& clock) {
+  MESH_TRY(const std::vector<std::string> keys, StoreSecrets(store).list_secrets({}, prefix));
+  if (!keys.empty()) return {};
+  MESH_TRY(const Secret key, make_signing_key());
+  return write_first(store, secret_resource({}, prefix + "1", key), clock);
+}
+
+Status ensure_admin_token(Store& store, const Clock& clock) {
+  const StoreSecrets secrets(store);
+  const auto stored = secrets.find_secret({}, kAdminTokenSecret);
+  if (stored || stored.error().kind != ErrorKind::NotFound) return stored ? Status() : Status(stored.error());
+  MESH_TRY(const Secret token, TokenIssuer(secrets, clock).issue(admin_user(), kAdminTokenLifetime));
+  return write_first(store, secret_resource({}, kAdminTokenSecret, token), clock);
+}
+
+// A zone's control plane knows one zone, its own: one that is left from a former name goes.
+Status ensure_zone(Store& store, Admission& admission, const std::string& zone) {
+  MESH_TRY(const Page zones, store.list({.kind = &kZoneKind, .mesh = {}, .name_contains = {}, .labels = {}, .offset = 0, .size = 0}));
+  bool exists = false;
+  for (const Resource& each : zones.items) {
+    exists = exists || each.key.name == zone;
+    if (each.key.name == zone) continue;
+    const Status removed = admission.remove(each.key, {admin_user(), Via::ControlPlane});
+    if (!removed && removed.error().kind != ErrorKind::NotFound) return removed;
+  }
+  if (exists) return {};
+  Resource resource;
+  resource.key = {&kZoneKind, {}, zone};
+  resource.spec = AnySpec::of(Zone{});
+  MESH_RETURN_IF_ERROR(admission.put(std::move(resource), {admin_user(), Via::ControlPlane}));
+  return {};
+}
+
+Status ensure_default_mesh(Store& store, Admission& admission) {
+  const ResourceKey key{&kMeshKind, {}, "default"};
+  const auto stored = store.get(key);
+  if (stored || stored.error().kind != ErrorKind::NotFound) return stored ? Status() : Status(stored.error());
+  Resource resource;
+  resource.key = key;
+  resource.spec = AnySpec::of(Mesh{});
+  MESH_RETURN_IF_ERROR(admission.put(std::move(resource), {admin_user(), Via::ControlPlane}));
+  return {};
+}
+
+}  // namespace
+
+Status ensure_defaults(Store& store, Admission& admission, const BootstrapSettings& settings, const Clock& clock) {
+  MESH_RETURN_IF_ERROR(ensure_signing_key(store, "user-token-signing-key-", clock));
+  MESH_RETURN_IF_ERROR(ensure_signing_key(store, "zone-token-signing-key-", clock));
+  if (settings.create_admin_token) MESH_RETURN_IF_ERROR(ensure_admin_token(store, clock));
+  if (!settings.zone.empty()) MESH_RETURN_IF_ERROR(ensure_zone(store, admission, settings.zone));
+  if (settings.create_default_mesh) MESH_RETURN_IF_ERROR(ensure_default_mesh(store, admission));
+  return {};
+}
+
+}  // namespace mesh
