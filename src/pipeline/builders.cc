@@ -43,7 +43,13 @@ Builders::Builders(const ConfigBuilder& builder, Certificates& certificates, con
                    SendOffer send, std::function<void(BuildReport)> report)
     : builder_(builder), certificates_(certificates), snapshot_(snapshot), send_(std::move(send)), report_(std::move(report)) {}
 
-Builders::~Builders() { waiting_.close(); }
+Builders::~Builders() { stop(); }
+
+void Builders::stop() {
+  waiting_.close();
+  for (std::jthread& thread : threads_) thread.request_stop();
+  threads_.clear();
+}
 
 void Builders::start(int threads) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this](std::stop_token stop) { run(std::move(stop)); });

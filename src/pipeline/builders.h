@@ -39,9 +39,10 @@ class Builders {
  public:
   Builders(const ConfigBuilder& builder, Certificates& certificates, const Published<Snapshot>& snapshot, SendOffer send,
            std::function<void(BuildReport)> report);
-  ~Builders();  // ends the threads; what waits is dropped
+  ~Builders();  // stop()
 
   void start(int threads);
+  void stop();  // ends the threads; what waits is dropped
   // From the writer thread.
   void schedule(const std::shared_ptr<Proxy>& proxy, const Work& work, Turn turn);
   // Without threads: does everything that waits. Returns how much that was.

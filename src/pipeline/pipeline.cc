@@ -33,8 +33,10 @@ class StreamEvents final : public AdsSink {
 
   void on_connected(const StreamInfo& stream) override {
     Connection connection{stream.node.id, stream.node.metadata_json, stream.node.envoy_version, stream.node.envoy_build};
-    writer_.put([proxy = stream.node.id, id = stream.stream, traits = traits_of(stream.node.metadata_json)](
-                    Writer& writer) mutable { writer.on_connected(proxy, id, std::move(traits)); });
+    writer_.put([proxy = stream.node.id, id = stream.stream, traits = traits_of(stream.node.metadata_json),
+                 own = registered_itself(stream.node.metadata_json)](Writer& writer) mutable {
+      writer.on_connected(proxy, id, std::move(traits), own);
+    });
     insights_.tell([connection = std::move(connection), id = stream.stream](InsightBook& book, SystemTime now) {
       book.on_connected(id, connection, now);
     });
@@ -108,6 +110,7 @@ struct Pipeline::State {
     WriterOutputs out;
     out.live = [this](const ProxyId& proxy, bool live) {
       needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_live(proxy, live); });
+      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime) { proxies.on_live(proxy, live); });
     };
     out.certificate = [this](const ProxyId& proxy, const ProxyCertificate& certificate) {
       needs.insights.tell([=](InsightBook& book, SystemTime) {
@@ -117,6 +120,19 @@ struct Pipeline::State {
     };
     out.dataplane_changed = [this](const ProxyId& proxy) {
       if (outputs.dataplane_changed) outputs.dataplane_changed(proxy);
+    };
+    out.online = [this](const ProxyId& proxy, bool registered_itself) {
+      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime) { proxies.on_connected(proxy, registered_itself); });
+    };
+    out.offline = [this](const ProxyId& proxy) {
+      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime now) { proxies.on_disconnected(proxy, now); });
+    };
+    out.leaving = [this](const ProxyId& proxy) {
+      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime) { proxies.on_leaving(proxy); });
+    };
+    out.removed = [this](const ProxyId& proxy) {
+      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime) { proxies.on_removed(proxy); });
+      needs.insights.tell([=](InsightBook& book, SystemTime) { book.forget(proxy); });
     };
     return out;
   }
@@ -209,6 +225,7 @@ void Pipeline::stop() {
     thread->request_stop();
     thread->join();
   }
+  state.builders.stop();
 }
 
 std::optional<SteadyTime> Pipeline::step() {

@@ -18,6 +18,7 @@
 #include "base/published.h"
 #include "base/result.h"
 #include "config/proxy_config.h"
+#include "controllers/dataplane_cleanup.h"
 #include "dpserver/liveness.h"
 #include "insight/insight_writer.h"
 #include "model/secret_source.h"
@@ -40,6 +41,7 @@ struct PipelineNeeds {
   const ConfigBuilder& builder;
   Selects selects;
   InsightWriter& insights;
+  DataplaneCleanup& cleanup;
   const Clock& clock;
 };
 

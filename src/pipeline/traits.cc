@@ -30,6 +30,13 @@ std::uint32_t port_at(const boost::json::object& object, std::string_view key) {
 
 }  // namespace
 
+bool registered_itself(const std::string& metadata_json) {
+  boost::system::error_code problem;
+  const boost::json::value metadata = boost::json::parse(metadata_json, problem);
+  const boost::json::object* object = problem ? nullptr : metadata.if_object();
+  return object != nullptr && !text_at(*object, "dataplane.resource").empty();
+}
+
 ProxyTraits traits_of(const std::string& metadata_json) {
   boost::system::error_code problem;
   const boost::json::value metadata = boost::json::parse(metadata_json, problem);

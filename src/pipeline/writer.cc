@@ -70,7 +70,7 @@ void Writer::note_services(const ResourceChange& change, SteadyTime now) {
     outputs_.dataplane_changed(proxy);
 }
 
-void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits traits) {
+void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits traits, bool registered_itself) {
   std::shared_ptr<Proxy> slot;
   {
     std::lock_guard lock(known_mutex_);
@@ -90,6 +90,7 @@ void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits tra
   connected_[proxy.mesh].insert(proxy.name);
   liveness_.on_envoy_connected(proxy, stream, clock_.steady());
   newcomers_.insert(proxy);
+  outputs_.online(proxy, registered_itself);
 }
 
 void Writer::on_disconnected(StreamId stream) {
@@ -111,6 +112,7 @@ void Writer::on_disconnected(StreamId stream) {
   mesh->second.erase(proxy.name);
   if (mesh->second.empty()) connected_.erase(mesh);
   barriers_.on_gone(proxy);
+  outputs_.offline(proxy);
   drop_if_unknown(proxy);
 }
 
@@ -177,6 +179,7 @@ void Writer::on_leaving(const ProxyId& proxy, std::move_only_function<void()> wi
       goodbye.services = services_of(*found->second);
   goodbyes_.push_back(std::move(goodbye));
   liveness_.on_leaving(proxy, clock_.steady());
+  outputs_.leaving(proxy);
 }
 
 void Writer::restore(const std::vector<ProxyId>& live) {
@@ -219,6 +222,7 @@ void Writer::follow_mesh(const std::string& name, const MeshAffected& affected) 
   for (const auto& [dataplane, work] : work_for(affected, *mesh, connected, selects_)) schedule({name, dataplane}, work);
   for (const std::string& dataplane : affected.dataplanes)
     if (!mesh->dataplanes.contains(dataplane)) {
+      outputs_.removed({name, dataplane});
       certificates_.forget(ProxyId{name, dataplane});
       drop_if_unknown({name, dataplane});
     }

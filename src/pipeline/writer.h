@@ -33,6 +33,10 @@ struct WriterOutputs {
   std::function<void(const ProxyId&, bool live)> live;                          // for the proxy's insight
   std::function<void(const ProxyId&, const ProxyCertificate&)> certificate;
   std::function<void(const ProxyId&)> dataplane_changed;                        // of a connected proxy
+  std::function<void(const ProxyId&, bool registered_itself)> online;           // its first stream
+  std::function<void(const ProxyId&)> offline;                                  // after its last stream
+  std::function<void(const ProxyId&)> leaving;
+  std::function<void(const ProxyId&)> removed;                                  // its Dataplane is no more
 };
 
 class Writer {
@@ -41,7 +45,7 @@ class Writer {
          Published<Snapshot>& snapshot, Selects selects, WriterOutputs outputs);
 
   void on_changes(const ChangeBatch& batch);
-  void on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits traits);
+  void on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits traits, bool registered_itself);
   void on_disconnected(StreamId stream);
   void on_holds(StreamId stream, XdsType type, std::uint64_t number);
   void on_reporter_connected(const ProxyId& proxy, std::uint64_t session, LivenessSource source);

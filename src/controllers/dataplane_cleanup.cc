@@ -1,0 +1,70 @@
+#include "controllers/dataplane_cleanup.h"
+
+#include <boost/json.hpp>
+
+#include <utility>
+
+#include "base/log.h"
+#include "model/dataplane.h"
+#include "model/insight.h"
+
+namespace mesh {
+
+DataplaneCleanup::DataplaneCleanup(OfflineSettings settings, Store& store, Remove remove, const Clock& clock)
+    : store_(store), remove_(std::move(remove)), clock_(clock), proxies_(settings) {}
+
+DataplaneCleanup::~DataplaneCleanup() {
+  events_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+Status DataplaneCleanup::load() {
+  Query query;
+  query.kind = &kDataplaneInsightKind;
+  MESH_TRY(const Page rows, store_.list(query));
+  for (const Resource& resource : rows.items) {
+    const DataplaneInsight* row = resource.spec.as<DataplaneInsight>();
+    if (row == nullptr || row->subscriptions.empty()) continue;
+    const boost::json::object* metadata = row->metadata.if_object();
+    const bool registered_itself = metadata != nullptr && metadata->contains("dataplane.resource");
+    // One that was connected when the control plane stopped was last seen now, for all we know.
+    const SystemTime seen = row->subscriptions.back().disconnect_time.value_or(clock_.now());
+    const ProxyId proxy{resource.key.mesh, resource.key.name};
+    proxies_.load(proxy, registered_itself, clock_.now() - seen, clock_.steady());
+    if (row->live && row->is_online()) proxies_.on_live(proxy, true);
+  }
+  return {};
+}
+
+void DataplaneCleanup::tell(Event event) { events_.put(std::move(event)); }
+
+void DataplaneCleanup::start() {
+  thread_ = std::jthread([this](std::stop_token stop) { run(std::move(stop)); });
+}
+
+void DataplaneCleanup::run(std::stop_token stop) {
+  std::optional<SteadyTime> next = step();
+  while (!stop.stop_requested() && !events_.is_closed())
+    next = take(next ? events_.take_all_until(stop, *next) : events_.take_all(stop));
+}
+
+std::optional<SteadyTime> DataplaneCleanup::step() { return take(events_.take_now()); }
+
+std::optional<SteadyTime> DataplaneCleanup::take(std::vector<Event> events) {
+  const SteadyTime now = clock_.steady();
+  for (Event& event : events) event(proxies_, now);
+  const OfflineProxies::Step step = proxies_.step(now);
+  for (const ProxyId& proxy : step.remove) {
+    const Status removed = remove_({&kDataplaneKind, proxy.mesh, proxy.name});
+    if (removed)
+      MESH_LOG_INFO("controllers", "removed Dataplane {}: its proxy is gone", proxy.node_id());
+    else if (removed.error().kind != ErrorKind::NotFound) {
+      MESH_LOG_WARN("controllers", "Dataplane {} of a proxy that is gone was not removed, and will be tried again: {}",
+                    proxy.node_id(), removed.error().message());
+      proxies_.load(proxy, true, Duration::zero(), now);
+    }
+  }
+  return step.remove.empty() ? step.next : proxies_.step(now).next;
+}
+
+}  // namespace mesh

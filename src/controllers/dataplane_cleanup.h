@@ -1,0 +1,43 @@
+// Removes Dataplanes whose proxies are gone, on a thread of its own: removing waits for the store.
+#pragma once
+
+#include <functional>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/mailbox.h"
+#include "controllers/offline_proxies.h"
+#include "store/store.h"
+
+namespace mesh {
+
+class DataplaneCleanup {
+ public:
+  // Removes one Dataplane; that it is not there any more is no failure.
+  using Remove = std::function<Status(const ResourceKey&)>;
+
+  DataplaneCleanup(OfflineSettings settings, Store& store, Remove remove, const Clock& clock);
+  ~DataplaneCleanup();
+
+  // Reads when the proxies of an earlier control plane were last seen.
+  Status load();
+
+  using Event = std::move_only_function<void(OfflineProxies&, SteadyTime now)>;
+  void tell(Event event);  // thread-safe
+
+  void start();
+  std::optional<SteadyTime> step();  // without a thread
+
+ private:
+  void run(std::stop_token stop);
+  std::optional<SteadyTime> take(std::vector<Event> events);
+
+  Store& store_;
+  const Remove remove_;
+  const Clock& clock_;
+  OfflineProxies proxies_;
+  Mailbox<Event> events_;
+  std::jthread thread_;
+};
+
+}  // namespace mesh

@@ -1,0 +1,84 @@
+#include "controllers/offline_proxies.h"
+
+namespace mesh {
+
+void OfflineProxies::on_connected(const ProxyId& proxy, bool registered_itself) {
+  Record& record = records_[proxy];
+  record.connected = true;
+  record.left = false;
+  record.registered_itself = registered_itself;
+  record.offline_since.reset();
+  judge(proxy);
+}
+
+void OfflineProxies::on_disconnected(const ProxyId& proxy, SteadyTime now) {
+  Record& record = records_[proxy];
+  record.connected = false;
+  record.offline_since = now;
+  judge(proxy);
+}
+
+void OfflineProxies::on_live(const ProxyId& proxy, bool live) {
+  records_[proxy].live = live;
+  judge(proxy);
+}
+
+void OfflineProxies::on_leaving(const ProxyId& proxy) {
+  records_[proxy].left = true;
+  judge(proxy);
+}
+
+void OfflineProxies::on_removed(const ProxyId& proxy) {
+  const auto found = records_.find(proxy);
+  if (found == records_.end() || found->second.connected) return;
+  if (const auto due = due_of_.find(proxy); due != due_of_.end()) {
+    due_.erase({due->second, proxy});
+    due_of_.erase(due);
+  }
+  records_.erase(found);
+}
+
+void OfflineProxies::load(const ProxyId& proxy, bool registered_itself, Duration ago, SteadyTime now) {
+  Record& record = records_[proxy];
+  if (record.connected) return;
+  record.registered_itself = registered_itself;
+  record.offline_since = now - std::chrono::duration_cast<SteadyTime::duration>(ago);
+  judge(proxy);
+}
+
+std::optional<SteadyTime> OfflineProxies::due_of(const Record& record) const {
+  if (record.connected || !record.offline_since) return std::nullopt;
+  const auto after = [&](Duration time) {
+    return *record.offline_since + std::chrono::duration_cast<SteadyTime::duration>(time);
+  };
+  if (record.registered_itself && record.left) return after(settings_.after_goodbye);
+  if (record.registered_itself && !record.live) return after(settings_.after_silence);
+  if (settings_.after_all == Duration::zero()) return std::nullopt;
+  return after(settings_.after_all);
+}
+
+void OfflineProxies::judge(const ProxyId& proxy) {
+  if (const auto old = due_of_.find(proxy); old != due_of_.end()) {
+    due_.erase({old->second, proxy});
+    due_of_.erase(old);
+  }
+  if (const std::optional<SteadyTime> due = due_of(records_.at(proxy))) {
+    due_of_[proxy] = *due;
+    due_.insert({*due, proxy});
+  }
+}
+
+OfflineProxies::Step OfflineProxies::step(SteadyTime now) {
+  Step out;
+  while (!due_.empty() && due_.begin()->first <= now) {
+    const ProxyId proxy = due_.begin()->second;
+    due_.erase(due_.begin());
+    due_of_.erase(proxy);
+    records_.erase(proxy);
+    out.remove.push_back(proxy);
+  }
+  if (!due_.empty()) out.next = due_.begin()->first;
+  return out;
+}
+
+}  // namespace mesh

@@ -1,0 +1,75 @@
+#include "controllers/offline_proxies.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mesh {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+const ProxyId kProxy{"default", "web-1"};
+
+class OfflineProxiesTest : public testing::Test {
+ protected:
+  std::vector<ProxyId> after(Duration time) {
+    now_ += std::chrono::duration_cast<SteadyTime::duration>(time);
+    return proxies.step(now_).remove;
+  }
+  void disconnect() { proxies.on_disconnected(kProxy, now_); }
+
+  OfflineProxies proxies{OfflineSettings{}};
+  SteadyTime now_{100h};
+};
+
+TEST_F(OfflineProxiesTest, ADataplaneThatItsProxyRegisteredGoesShortlyAfterTheGoodbye) {
+  proxies.on_connected(kProxy, true);
+  proxies.on_leaving(kProxy);
+  EXPECT_THAT(after(1h), IsEmpty());
+  disconnect();
+  EXPECT_THAT(after(999ms), IsEmpty());
+  EXPECT_THAT(after(1ms), ElementsAre(kProxy));
+}
+
+TEST_F(OfflineProxiesTest, OneThatIsCutOffKeepsItsDataplaneWhileItMayGetTraffic) {
+  proxies.on_connected(kProxy, true);
+  proxies.on_live(kProxy, true);
+  disconnect();
+  EXPECT_THAT(after(1h), IsEmpty());
+  proxies.on_live(kProxy, false);
+  EXPECT_THAT(after(0s), ElementsAre(kProxy));
+}
+
+TEST_F(OfflineProxiesTest, OneThatComesBackKeepsIt) {
+  proxies.on_connected(kProxy, true);
+  disconnect();
+  EXPECT_THAT(after(9s), IsEmpty());
+  proxies.on_connected(kProxy, true);
+  EXPECT_THAT(after(100h), IsEmpty());
+}
+
+TEST_F(OfflineProxiesTest, ADataplaneThatAnOperatorMadeStaysForThreeDays) {
+  proxies.on_connected(kProxy, false);
+  proxies.on_leaving(kProxy);
+  disconnect();
+  EXPECT_THAT(after(71h), IsEmpty());
+  EXPECT_THAT(after(1h), ElementsAre(kProxy));
+}
+
+TEST_F(OfflineProxiesTest, TimeThatPassedUnderAnEarlierControlPlaneCounts) {
+  proxies.load(kProxy, false, 70h, now_);
+  EXPECT_THAT(after(1h), IsEmpty());
+  EXPECT_THAT(after(1h), ElementsAre(kProxy));
+}
+
+TEST_F(OfflineProxiesTest, WhatIsGoneIsForgotten) {
+  proxies.on_connected(kProxy, true);
+  disconnect();
+  proxies.on_removed(kProxy);
+  EXPECT_THAT(after(100h), IsEmpty());
+}
+
+}  // namespace
+}  // namespace mesh
