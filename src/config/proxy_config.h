@@ -35,13 +35,12 @@ struct ProxyTraits {
   std::string admin_socket;               // Unix socket of the admin API
   std::uint32_t readiness_port = 0;       // of the sidecar manager; 0: none
   std::string readiness_socket;
+  bool ipv6 = true;                       // false: its machine has no IPv6, and Envoy refuses such addresses
   bool has_feature(std::string_view name) const;
   friend bool operator==(const ProxyTraits&, const ProxyTraits&) = default;
 };
 
-// Bytes that more than one proxy gets: each ClusterLoadAssignment once per cluster and client view. Thread-safe.
-class EndpointCache;
-
+// Thread-safe: any number of builds may run at once. Endpoints that several proxies get are made once and shared.
 class ConfigBuilder {
  public:
   // `zone` is the name of this control plane's zone.
@@ -52,7 +51,8 @@ class ConfigBuilder {
   std::shared_ptr<const ProxyConfig> build(const MeshSnapshot& snapshot, const std::string& dataplane,
                                            const ProxyTraits& traits, std::vector<std::string>* warnings = nullptr) const;
 
-  // `before` with the endpoints of the snapshot, everything else shared with it.
+  // `before` with the endpoints of the snapshot, everything else shared with it. Cheap; right as long as the Dataplane
+  // and the protocols of its services are those of `before`.
   std::shared_ptr<const ProxyConfig> rebuild_endpoints(const ProxyConfig& before, const MeshSnapshot& snapshot,
                                                        const std::string& dataplane) const;
 
