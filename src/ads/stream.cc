@@ -142,8 +142,9 @@ void AdsStream::take_offer() {
   std::map<std::size_t, NamedResources> resources;
   for (auto& [type, list] : offer->resources) resources[static_cast<std::size_t>(type)] = std::move(list);
   offer_number_ = offer->number;
-  look_at_reader();
+  if (!is_paused_) look_at_reader();
   carry_out(state_.on_offer(resources));
+  if (is_paused_) look_at_reader();
 }
 
 // A peer that answers without reading would let pushes pile up.

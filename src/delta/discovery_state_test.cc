@@ -114,7 +114,7 @@ class BothEncodings : public testing::TestWithParam<Encoding> {
   Peer peer{GetParam()};
 };
 INSTANTIATE_TEST_SUITE_P(Discovery, BothEncodings, testing::Values(Encoding::StateOfTheWorld, Encoding::Delta),
-                         [](const auto& info) { return info.param == Encoding::Delta ? "Delta" : "StateOfTheWorld"; });
+                         [](const auto& test) { return test.param == Encoding::Delta ? "Delta" : "StateOfTheWorld"; });
 
 TEST_P(BothEncodings, NothingIsSaidBeforeSomethingIsOffered) {
   peer.asks(kClusters);
