@@ -18,6 +18,10 @@ std::optional<EnvoyLogLine> parse_envoy_log(std::string_view line) {
   if (end_of_component == std::string_view::npos) return std::nullopt;
   const std::string_view component = line.substr(2, end_of_component - 2);
   const std::string_view text = line.substr(end_of_component + 1);
+  // At every start Envoy lists all that is compiled into it, in a hundred long lines.
+  const bool is_inventory = text.starts_with("  ") || text.starts_with("statically linked extensions") ||
+                            text.starts_with("HTTP header map info") || text.starts_with("layers:");
+  if (is_inventory && parsed.level == log::Level::Info) parsed.level = log::Level::Debug;
   parsed.text = component == "main" || component.empty() ? std::string(text) : std::string(component) + ": " + std::string(text);
   return parsed;
 }

@@ -11,8 +11,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration kFirstCheckPause = milliseconds(50);
-constexpr Duration kLongestCheckPause = seconds(1);
+// A look costs Envoy next to nothing, and how soon a new task takes traffic depends on it.
+constexpr Duration kFirstCheckPause = milliseconds(20);
+constexpr Duration kLongestCheckPause = milliseconds(500);
 constexpr Duration kReadyCheckPause = seconds(5);
 constexpr Duration kCountPause = milliseconds(200);
 constexpr Duration kLongestConfirm = seconds(5);
@@ -78,12 +79,13 @@ Actions Lifecycle::on_check(const std::string& problem) {
     actions = tell(Standing::Starting, problem);
     actions.push_back(say("not ready any more: " + problem));
   } else if (problem != last_problem_) {
+    check_pause_ = kFirstCheckPause;  // something moves
     actions = tell(Standing::Starting, problem);
     actions.push_back(say("waiting: " + problem));
   }
   last_problem_ = problem;
   actions.push_back(start_timer(Timer::Check, check_pause_));
-  check_pause_ = std::min(check_pause_ * 2, kLongestCheckPause);
+  check_pause_ = std::min(check_pause_ * 5 / 4, kLongestCheckPause);
   return actions;
 }
 

@@ -227,6 +227,9 @@ TEST(EnvoyLogTest, BecomesOurLevelsAndKeepsTheComponent) {
   EXPECT_EQ(line->level, log::Level::Error);
   EXPECT_EQ(line->text, "exiting");
   EXPECT_FALSE(parse_envoy_log("  continued"));
+  line = parse_envoy_log("I|main|  envoy.filters.http: envoy.filters.http.router");
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->level, log::Level::Debug) << "the inventory that Envoy prints at its start";
   EXPECT_FALSE(parse_envoy_log("X|y|z"));
 }
 

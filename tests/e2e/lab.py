@@ -411,11 +411,9 @@ class Task:
     def kill(self):
         """As a machine that goes away: nobody says goodbye."""
         envoy = self.envoy_pid()
-        for part in (self.sidecar, self.app):
-            part.signal(signal.SIGKILL)
-        if envoy:
+        for pid in filter(None, (envoy, self.sidecar.process.pid, self.app.process.pid)):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(envoy, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         for part in (self.sidecar, self.app):
             part.process.wait()
 
