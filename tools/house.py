@@ -54,7 +54,7 @@ def check_includes():
             yield path, 1, "lies in no room", "declare the folder in src/CMakeLists.txt"
             continue
         allowed = {room, *plan[room]["USES"]}
-        if path.name.endswith("_test.cc"):
+        if path.name.endswith("_test.cc") or path.name.startswith("test_"):
             allowed |= set(plan[room]["TEST_USES"])
         for number, line in enumerate(path.read_text().splitlines(), 1):
             found = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
@@ -82,7 +82,7 @@ RULES = [
     (r"\bthrow\b(?!\s*;)", ["tests/"], "return a Result; exceptions of libraries stop in the adapter that called them"),
     (r"\bco_(await|return|yield)\b", [], "GCC 12 destroys temporaries of co_await expressions twice"),
     (r"\bstd::thread\b|\.detach\(\)", [], "threads are std::jthread and end with their owner"),
-    (r"[^\w.]new\s+[A-Za-z_:]+[({\[;]", ["src/wire/"], "no raw new: std::make_unique or std::make_shared"),
+    (r"(?<![(\w.])new\s+[A-Za-z_:]+[({\[;]", [], "no raw new: std::make_unique or std::make_shared (or straight into a unique_ptr where the constructor is private)"),
     (r"\batomic<\s*(std::)?shared_ptr", ["src/base/"], "use Published: this library's atomic<shared_ptr> has a data race"),
 ]
 
