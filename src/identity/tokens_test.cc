@@ -63,8 +63,9 @@ class Tokens : public testing::Test {
     const Result<DataplaneClaims> claims = verifier.verify_dataplane(text, "prod");
     if (claims.has_value()) return "it was accepted";
     EXPECT_EQ(claims.error().kind, ErrorKind::Unauthenticated);
-    if (text.size() > 100)
+    if (text.size() > 100) {
       EXPECT_THAT(claims.error().message(), Not(HasSubstr(text.substr(text.find('.') + 1)))) << "a message never holds the token";
+    }
     return claims.error().message();
   }
   // Signed with the real key of "prod", whatever the parts say.
