@@ -1,6 +1,5 @@
 #include "envoy/bootstrap.h"
 
-#include <arpa/inet.h>
 #include <envoy/config/bootstrap/v3/bootstrap.pb.h>
 #include <envoy/config/grpc_credential/v3/file_based_metadata.pb.h>
 #include <envoy/extensions/access_loggers/file/v3/file.pb.h>
@@ -11,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "envoy/address.h"
 #include "envoy/names.h"
 #include "envoy/pack.h"
 
@@ -23,11 +23,6 @@ using ::envoy::config::bootstrap::v3::Bootstrap;
 using ::envoy::config::cluster::v3::Cluster;
 
 constexpr const char* kControlPlaneContext = "cp_validation_ctx";
-
-bool is_ip(const std::string& host) {
-  unsigned char buffer[sizeof(in6_addr)];
-  return inet_pton(AF_INET, host.c_str(), buffer) == 1 || inet_pton(AF_INET6, host.c_str(), buffer) == 1;
-}
 
 Status fill_node(const BootstrapSpec& spec, core::Node& node) {
   node.set_id(spec.proxy.node_id());
@@ -52,9 +47,7 @@ void fill_admin(const BootstrapSpec& spec, ::envoy::config::bootstrap::v3::Admin
     pipe.set_path(spec.admin_socket);
     pipe.set_mode(0600);
   } else {
-    auto& address = *admin.mutable_address()->mutable_socket_address();
-    address.set_address(spec.admin_address);
-    address.set_port_value(spec.admin_port);
+    set_address(spec.admin_address, spec.admin_port, *admin.mutable_address());
   }
   if (!spec.admin_access_log.empty()) {
     auto& log = *admin.add_access_log();
@@ -136,9 +129,7 @@ void add_control_plane_cluster(const BootstrapSpec& spec, Bootstrap& bootstrap) 
     cluster.set_type(Cluster::STRICT_DNS);
     cluster.set_dns_lookup_family(Cluster::V4_PREFERRED);
   }
-  auto& address = *only_address(cluster).mutable_socket_address();
-  address.set_address(spec.control_plane_host);
-  address.set_port_value(spec.control_plane_port);
+  set_address(spec.control_plane_host, spec.control_plane_port, only_address(cluster));
 
   tls::UpstreamTlsContext context;
   context.set_sni(spec.control_plane_host);

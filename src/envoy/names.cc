@@ -1,6 +1,9 @@
 #include "envoy/names.h"
 
 #include <fmt/format.h>
+#include <openssl/sha.h>
+
+#include "base/encoding.h"
 
 namespace mesh::envoy::names {
 
@@ -32,7 +35,19 @@ std::string spiffe_id(std::string_view mesh, std::string_view service) {
 
 std::string tag_id(std::string_view tag, std::string_view value) { return fmt::format("kuma://{}/{}", tag, value); }
 
-std::string sni(std::string_view service, std::string_view mesh) { return fmt::format("{}{{mesh={}}}", service, mesh); }
+std::string sni(std::string_view service, const std::map<std::string, std::string>& tags) {
+  std::string list;
+  for (const auto& [tag, value] : tags) list += fmt::format("{}{}={}", list.empty() ? "" : ",", tag, value);
+  return list.empty() ? std::string(service) : fmt::format("{}{{{}}}", service, list);
+}
+
+std::string split_cluster(std::string_view service, const std::map<std::string, std::string>& tags) {
+  std::string text;
+  for (const auto& [tag, value] : tags) text += tag + value;
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  return fmt::format("{}-{}", service, hex_encode({reinterpret_cast<const char*>(digest), 8}));
+}
 
 std::string for_statistics(std::string_view name) {
   std::string result(name);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,9 @@ std::string identity_secret(std::string_view mesh);                             
 std::string ca_secret(std::string_view mesh);                                         // mesh_ca:secret:default
 std::string spiffe_id(std::string_view mesh, std::string_view service);               // spiffe://default/backend
 std::string tag_id(std::string_view tag, std::string_view value);                     // kuma://version/v1
-std::string sni(std::string_view service, std::string_view mesh);                     // backend{mesh=default}
+std::string sni(std::string_view service, const std::map<std::string, std::string>& tags);  // backend{mesh=default}
+// The part of a service with these tags (kuma.io/service among them): backend-ab12… with a hash of the tags.
+std::string split_cluster(std::string_view service, const std::map<std::string, std::string>& tags);
 
 // A name as a part of a statistic's name: what is not a letter, a digit, "_" or "-" becomes "_".
 std::string for_statistics(std::string_view name);

@@ -4,6 +4,7 @@
 #include <envoy/extensions/filters/network/set_filter_state/v3/set_filter_state.pb.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "envoy/pack.h"
 
@@ -59,7 +60,6 @@ void keep(const char* key, const char* format, FilterState& filter) {
   value.set_object_key(key);
   value.set_factory_key("envoy.string");
   value.mutable_format_string()->mutable_text_format_source()->set_inline_string(format);
-  value.set_read_only(true);
   value.set_skip_if_empty(true);
 }
 

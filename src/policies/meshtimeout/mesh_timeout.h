@@ -18,20 +18,20 @@ namespace mesh {
 extern const Kind kMeshTimeoutKind;
 
 struct HttpTimeouts {
-  std::optional<Duration> request_timeout;
-  std::optional<Duration> stream_idle_timeout;
-  std::optional<Duration> max_stream_duration;
-  std::optional<Duration> max_connection_duration;
-  std::optional<Duration> request_headers_timeout;
+  std::optional<Duration> request_timeout = {};
+  std::optional<Duration> stream_idle_timeout = {};
+  std::optional<Duration> max_stream_duration = {};
+  std::optional<Duration> max_connection_duration = {};
+  std::optional<Duration> request_headers_timeout = {};
 };
 BOOST_DESCRIBE_STRUCT(HttpTimeouts, (),
                       (request_timeout, stream_idle_timeout, max_stream_duration, max_connection_duration,
                        request_headers_timeout))
 
 struct TimeoutConf {
-  std::optional<Duration> connection_timeout;
-  std::optional<Duration> idle_timeout;
-  std::optional<HttpTimeouts> http;
+  std::optional<Duration> connection_timeout = {};
+  std::optional<Duration> idle_timeout = {};
+  std::optional<HttpTimeouts> http = {};
 };
 BOOST_DESCRIBE_STRUCT(TimeoutConf, (), (connection_timeout, idle_timeout, http))
 
