@@ -64,7 +64,9 @@ InboundProbe::~InboundProbe() {
 std::vector<SocketAddress> InboundProbe::find_closed() {
   std::vector<SocketAddress> closed;
   for (Target& target : targets_) {
-    const int state = target.connecting >= 0 ? look_again(target.connecting) : begin_connect(target.where, target.connecting);
+    int state = EINPROGRESS;
+    if (target.connecting < 0) state = begin_connect(target.where, target.connecting);
+    if (state == EINPROGRESS) state = look_again(target.connecting);  // on one machine it is decided by now
     if (state != 0) closed.push_back(target.where);
     if (state != EINPROGRESS && target.connecting >= 0) ::close(std::exchange(target.connecting, -1));
   }
