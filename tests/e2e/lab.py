@@ -333,7 +333,9 @@ class ControlPlane:
         asked = {"mesh": MESH, "tags": {"kuma.io/service": [service]}, "validFor": "24h"}
         if name:
             asked["name"] = name
-        return self.expect("POST", "/tokens/dataplane", asked).text.strip()
+        # The mesh's signing key may come a moment after the mesh.
+        return wait_for(lambda: (answer := self.api("POST", "/tokens/dataplane", asked)).status == 200 and answer.text.strip(),
+                        f"a token for {service}")
 
     def overview(self, name):
         return self.api("GET", f"/meshes/{MESH}/dataplanes/{name}/_overview").json()
@@ -395,6 +397,11 @@ class Task:
     def get(self, port, path, method="GET", timeout=20):
         """From inside the task, as its application would."""
         return request(method, "127.0.0.1", port, path, namespace=self.name, timeout=timeout)
+
+    def stat(self, name):
+        """One of Envoy's counters or gauges; 0 when it has none of that name."""
+        answer = self.admin("/stats?filter=%5E" + name.replace(".", "%5C.") + "%24").text
+        return int(answer.rsplit(":", 1)[1]) if ":" in answer else 0
 
     def counter(self, method="GET", timeout=20):
         """The counter's API, asked as a browser would."""
