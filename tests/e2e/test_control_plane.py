@@ -1,0 +1,63 @@
+import lab
+from mesh_case import MeshCase
+
+
+class Restart(MeshCase):
+    mtls = True
+    kv_instances = 2
+
+    def removals(self):
+        """What Envoys were told to throw away. A proxy that got an empty configuration would show here."""
+        return {task.name: (task.stat("listener_manager.listener_removed"), task.stat("cluster_manager.cluster_removed"))
+                for task in (*self.kv, self.app)}
+
+    def is_in_sync(self, name):
+        insight = self.control_plane.overview(name)["dataplaneInsight"]
+        newest = insight["subscriptions"][-1]
+        return "disconnectTime" not in newest and self.app_connected(name)
+
+    def app_connected(self, name):
+        task = next(task for task in self.lab.tasks if task.name == name)
+        return task.stat("control_plane.connected_state") == 1
+
+    def test_after_a_kill_keeps_traffic_and_configuration(self):
+        before = self.removals()
+        with lab.Traffic(self.app.counter) as traffic:
+            traffic.more(50)
+            self.control_plane.kill()
+            lab.wait_for(lambda: self.app.stat("control_plane.connected_state") == 0, "demo-app's Envoy has lost the control plane")
+            traffic.more(200)
+            self.control_plane.start().wait_until_ready()
+            for task in (*self.kv, self.app):
+                lab.wait_for(lambda task=task: self.is_in_sync(task.name), f"{task.name} is in sync again", timeout=60)
+            traffic.more(200)
+        self.assert_nothing_lost(traffic)
+        self.assertEqual(self.instances_in(20), {"kv-1", "kv-2"}, "no endpoint was lost")
+        self.assertEqual(self.removals(), before)
+
+        self.control_plane.forbid("demo-app", "kv")
+        lab.wait_for(lambda: self.app.counter().status == 403, "a change after the restart arrives")
+        self.control_plane.permit("demo-app", "kv")
+        self.wait_for_traffic()
+
+    def test_leaves_time_to_a_task_that_stops_meanwhile(self):
+        task = self.new_task("kv").start().wait_until_ready()
+        self.wait_for_instance(task.name)
+        self.control_plane.kill()
+        task.stop()
+        self.assertEqual(task.sidecar.wait(), 0)
+        self.control_plane.start().wait_until_ready()
+        lab.wait_for(lambda: all(self.is_in_sync(it.name) for it in (*self.kv, self.app)), "in sync again", timeout=60)
+        lab.wait_for(lambda: task.name not in self.instances_in(10), f"{task.name} is forgotten")
+
+
+class Sidecar(MeshCase):
+    def test_waits_for_a_control_plane_that_comes_later(self):
+        task = self.new_task("kv")
+        token = self.control_plane.token("kv")
+        self.control_plane.kill()
+        task.start(token=token)
+        lab.wait_for(lambda: "waiting for the control plane" in task.sidecar.log(), "it says what it waits for")
+        self.control_plane.start()
+        task.wait_until_ready()
+        self.wait_for_instance(task.name)
