@@ -231,8 +231,12 @@ class Loader {
   }
 
   void warn_of_key(const std::string& path) {
-    std::vector<std::string_view> known;
-    for (const auto& [lowered, setting] : by_path_) known.push_back(setting->path);
+    std::vector<std::string_view> known;  // settings, and the groups that they are in
+    for (const auto& [lowered, setting] : by_path_) {
+      const std::string_view full = setting->path;
+      for (std::size_t end = full.find('.'); end != std::string_view::npos; end = full.find('.', end + 1)) known.push_back(full.substr(0, end));
+      known.push_back(full);
+    }
     if (const auto near = find_near_miss(path, known))
       warnings_.push_back(fmt::format("the key {} in the settings file is not known; did you mean {}?", path, *near));
   }

@@ -1,0 +1,68 @@
+#include "settings/control_plane.h"
+
+#include "model/json.h"
+
+namespace mesh {
+
+std::span<const SettingRule> control_plane_rules();  // in control_plane_rules.cc
+
+namespace {
+
+SettingsDescription description() { return {type_info<ControlPlaneSettings>(), control_plane_rules()}; }
+
+void use_if_empty(std::string& value, const std::string& other) {
+  if (value.empty()) value = other;
+}
+
+// The certificate of `general` serves every port that has none of its own.
+void share_certificate(const settings::General& general, std::string& certificate, std::string& key) {
+  if (!certificate.empty() || !key.empty()) return;
+  certificate = general.tls_cert_file;
+  key = general.tls_key_file;
+}
+
+void fill_in(ControlPlaneSettings& settings, const Environment& environment) {
+  const auto home = environment.find("HOME");
+  use_if_empty(settings.general.work_dir, home == environment.end() || home->second.empty() ? ".taskmesh" : home->second + "/.taskmesh");
+  use_if_empty(settings.store.sqlite.path, settings.general.work_dir + "/taskmesh.db");
+  share_certificate(settings.general, settings.api_server.https.tls_cert_file, settings.api_server.https.tls_key_file);
+  share_certificate(settings.general, settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file);
+  share_certificate(settings.general, settings.diagnostics.tls_cert_file, settings.diagnostics.tls_key_file);
+}
+
+// What no single value shows.
+void check_together(const ControlPlaneSettings& settings, std::vector<Violation>& violations) {
+  const auto both_or_none = [&](const std::string& certificate, const std::string& key, const std::string& path) {
+    if (certificate.empty() != key.empty())
+      violations.push_back({path + (certificate.empty() ? ".tlsCertFile" : ".tlsKeyFile"), "is not set; a certificate and its key go together"});
+  };
+  both_or_none(settings.general.tls_cert_file, settings.general.tls_key_file, "general");
+  both_or_none(settings.api_server.https.tls_cert_file, settings.api_server.https.tls_key_file, "apiServer.https");
+  both_or_none(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, "dpServer");
+  both_or_none(settings.diagnostics.tls_cert_file, settings.diagnostics.tls_key_file, "diagnostics");
+  if (settings.api_server.https.require_client_cert && settings.api_server.https.tls_ca_file.empty() && settings.api_server.auth.client_certs_dir.empty())
+    violations.push_back({"apiServer.https.requireClientCert", "needs apiServer.https.tlsCaFile or apiServer.auth.clientCertsDir: what to verify clients against"});
+  if (!settings.api_server.base_path.starts_with('/')) violations.push_back({"apiServer.basePath", "must begin with /"});
+  if (settings.multizone.zone.name.empty()) violations.push_back({"multizone.zone.name", "must not be empty"});
+}
+
+}  // namespace
+
+Result<LoadedControlPlaneSettings> load_control_plane_settings(std::string_view yaml, const Environment& environment) {
+  LoadedControlPlaneSettings loaded;
+  MESH_TRY(loaded.warnings, load_settings(description(), yaml, environment, &loaded.settings));
+  fill_in(loaded.settings, environment);
+  std::vector<Violation> violations;
+  check_together(loaded.settings, violations);
+  if (!violations.empty()) return Error{ErrorKind::Invalid, {}, "settings do not fit together", std::move(violations)};
+  return loaded;
+}
+
+std::string config_json(const ControlPlaneSettings& settings) { return print_json(show_settings(description(), &settings), 1); }
+
+std::string control_plane_settings_reference() {
+  const ControlPlaneSettings defaults;
+  return settings_reference(description(), &defaults);
+}
+
+}  // namespace mesh
