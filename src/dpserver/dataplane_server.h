@@ -13,6 +13,8 @@
 #include "ads/ads.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "dpserver/bootstrap_service.h"
+#include "dpserver/health_messages.h"
 #include "dpserver/liveness.h"
 #include "identity/tokens.h"
 #include "model/kind.h"
@@ -26,30 +28,6 @@ class Admission;
 // How a proxy proves who it is.
 enum class ProxyAuthentication { None, DataplaneToken };
 
-// What a bootstrap answer says beside what the sidecar asked for (KUMA_BOOTSTRAP_SERVER_PARAMS_*).
-struct BootstrapParams {
-  std::string admin_address = "127.0.0.1";
-  std::uint32_t admin_port = 9901;             // of Dataplanes that name none
-  std::string admin_access_log_path = "/dev/null";
-  bool admin_unix_socket = true;               // in the sidecar's working directory, when it names one
-  std::string xds_host;                        // empty: the host that the sidecar asked
-  std::uint32_t xds_port = 5678;
-  Duration xds_connect_timeout = std::chrono::seconds(1);
-  std::string corefile_template_path;          // empty: none
-  bool reloadable_tokens = false;              // Envoy reads the token's file anew, when the sidecar names one
-};
-
-// KUMA_DP_SERVER_HDS_*
-struct HealthStreamSettings {
-  bool enabled = true;
-  Duration interval = std::chrono::seconds(5);  // how often Envoy reports; a change it reports at once
-  Duration check_timeout = std::chrono::seconds(2);
-  Duration check_interval = std::chrono::seconds(1);
-  Duration check_no_traffic_interval = std::chrono::seconds(1);
-  std::uint32_t healthy_threshold = 1;
-  std::uint32_t unhealthy_threshold = 1;
-};
-
 struct DataplaneServerSettings {
   std::string address = "0.0.0.0";
   int port = 5678;  // 0: any free port; see port()
@@ -62,9 +40,10 @@ struct DataplaneServerSettings {
   std::string cipher_suites;
   wire::Limits limits;
   ProxyAuthentication authentication = ProxyAuthentication::DataplaneToken;
+  TokenTrusts token_trusts;
   BootstrapParams bootstrap;
   HealthStreamSettings health_stream;
-  int workers = 4;                      // threads for what may wait for the store
+  int workers = 16;                     // threads for what waits for the store; concurrent writes share a sync
   std::size_t max_waiting = 10'000;     // proxies that may wait for them; more are sent away, to come again
 };
 

@@ -19,6 +19,8 @@ struct ReadinessReport {
   bool proxy_ready = false;                  // the proxy itself: its listeners take connections, it does not drain
   std::set<std::uint32_t> unavailable_ports;  // inbound ports (networking.inbound[].port) that do not, though the proxy does
   std::string reason;                        // for people; may be empty
+
+  friend bool operator==(const ReadinessReport&, const ReadinessReport&) = default;
 };
 
 // Called on the strand of the stream in question: hand it over and return. Reports of one stream come in order.

@@ -1,0 +1,184 @@
+#include "dpserver/dataplane_server.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "admission/admission.h"
+#include "base/log.h"
+#include "dpserver/arrivals.h"
+#include "dpserver/authenticator.h"
+#include "dpserver/gatekeeper.h"
+#include "dpserver/health_stream.h"
+#include "dpserver/lifecycle_stream.h"
+#include "dpserver/server_keys.h"
+#include "dpserver/workers.h"
+
+namespace mesh {
+namespace {
+
+constexpr const char* kHealthPath = "/envoy.service.health.v3.HealthDiscoveryService/StreamHealthCheck";
+constexpr const char* kLifecyclePath = "/taskmesh.proxy.v1.ProxyLifecycle/Report";
+
+std::unique_ptr<Authenticator> make_authenticator(const DataplaneServerSettings& settings, const DataplaneServerNeeds& needs) {
+  if (settings.authentication == ProxyAuthentication::None) return std::make_unique<NoAuthenticator>();
+  return std::make_unique<TokenAuthenticator>(needs.secrets, needs.clock, settings.token_trusts);
+}
+
+wire::Response plain(int status, std::string text) {
+  wire::Response response;
+  response.status = status;
+  response.headers.add("content-type", "text/plain; charset=utf-8");
+  response.body = std::move(text);
+  return response;
+}
+
+}  // namespace
+
+struct DataplaneServer::Impl {
+  Impl(DataplaneServerSettings settings_in, DataplaneServerNeeds needs_in)
+      : settings(std::move(settings_in)),
+        needs(needs_in),
+        authenticator(make_authenticator(settings, needs)),
+        gatekeeper(*authenticator, needs.store, needs.admission, needs.kinds),
+        workers(settings.workers, settings.max_waiting),
+        context(new StreamContext{gatekeeper, workers, arrivals, needs.liveness_sink}),
+        ads(needs.ads_sink,
+            [this](const ProxyNode& node, const wire::Headers& headers, const wire::Peer&, std::move_only_function<void(Status)> decided) {
+              admit(node, headers, std::move(decided));
+            }),
+        strand(needs.loop.make_strand()) {}
+
+  void admit(const ProxyNode& node, const wire::Headers& headers, std::move_only_function<void(Status)> decided) {
+    // Shared, so that it can be answered when the workers do not take the task.
+    auto decide = std::make_shared<std::move_only_function<void(Status)>>(std::move(decided));
+    const bool taken = workers.run([this, node, headers, decide] {
+      Status status = gatekeeper.let_in(node, headers);
+      const bool is_in = status.has_value();
+      (*decide)(std::move(status));
+      if (!is_in) return;
+      arrivals.announce(node.id);
+      refresh_health_streams(node.id);
+    });
+    if (!taken) (*decide)(error(ErrorKind::Unavailable, "too many proxies connect at once; try again later"));
+  }
+
+  void refresh_health_streams(const ProxyId& proxy) {
+    for (const auto& stream : health_streams->find(proxy)) stream->refresh();
+  }
+
+  wire::GrpcServices services() {
+    wire::GrpcServices services;
+    ads.add_services(services);
+    if (settings.health_stream.enabled) {
+      services[kHealthPath] = [this](std::shared_ptr<wire::GrpcStream> stream) {
+        return receive_for(std::make_shared<HealthStream>(context, health_streams, std::move(stream), settings.health_stream,
+                                                          settings.bootstrap.admin_port));
+      };
+    }
+    services[kLifecyclePath] = [this](std::shared_ptr<wire::GrpcStream> stream) {
+      return receive_for(std::make_shared<LifecycleStream>(context, std::move(stream)));
+    };
+    return services;
+  }
+
+  void handle(wire::Request request, wire::Respond respond) {
+    if (request.path != "/bootstrap") return respond(plain(404, "there is nothing here but /bootstrap, for sidecars\n"));
+    if (request.method != "POST") return respond(plain(405, "/bootstrap takes POST only\n"));
+    bootstrap->handle(std::move(request), std::move(respond));
+  }
+
+  Result<wire::TlsServerSettings> load_tls() {
+    MESH_TRY(ServerKeys keys, load_server_keys(key_files(), needs.clock));
+    wire::TlsServerSettings tls;
+    tls.certificate_pem = std::move(keys.certificate_pem);
+    tls.key_pem = keys.key_pem.reveal();
+    tls.min_version = settings.min_tls_version;
+    tls.cipher_suites = settings.cipher_suites;
+    return tls;
+  }
+  ServerKeyFiles key_files() const {
+    return {settings.certificate_file, settings.key_file, settings.work_dir, settings.host_names};
+  }
+
+  Status listen() {
+    MESH_TRY(wire::TlsServerSettings tls, load_tls());
+    const auto [certificate_path, key_path] = server_key_paths(key_files());
+    watch.emplace(certificate_path, key_path);
+    certificate.set(std::make_shared<const std::string>(tls.certificate_pem));
+
+    wire::ServerSettings server_settings{
+        .name = "dp-server", .address = settings.address, .port = settings.port, .limits = settings.limits};
+    auto opened = wire::Server::listen_tls(
+        needs.loop, std::move(server_settings), std::move(tls),
+        [this](wire::Request request, wire::Respond respond) {
+          if (!is_ready.load(std::memory_order_acquire)) return respond(plain(503, "starting\n"));
+          handle(std::move(request), std::move(respond));
+        },
+        services());
+    if (!opened) return with_context(std::move(opened).error(), "opening the port for sidecars (dpServer.port, KUMA_DP_SERVER_PORT)");
+    server = std::move(*opened);
+
+    BootstrapParams params = settings.bootstrap;
+    if (params.xds_port == 0) params.xds_port = static_cast<std::uint32_t>(server->port());
+    params.health_checks = settings.health_stream.enabled;
+    bootstrap.emplace(std::move(params), gatekeeper, needs.store, workers, certificate);
+    is_ready.store(true, std::memory_order_release);
+    strand.post([this] { watch_keys(); });
+    MESH_LOG_INFO("dpserver", "sidecars are served on {}:{}", settings.address, server->port());
+    return {};
+  }
+
+  // Files that are mounted into containers are replaced in ways that file notifications miss; two calls of stat() every
+  // few seconds do not.
+  void watch_keys() {
+    if (watch->has_changed()) reload_keys();
+    timer = strand.after(settings.certificate_check_interval, [this] { watch_keys(); });
+  }
+  void reload_keys() {
+    auto tls = load_tls();
+    Status replaced = tls ? server->replace_tls(*tls) : Status(tls.error());
+    if (replaced) {
+      certificate.set(std::make_shared<const std::string>(tls->certificate_pem));
+      MESH_LOG_INFO("dpserver", "took over the new certificate of the port for sidecars");
+    } else {
+      MESH_LOG_WARN("dpserver", "kept the old certificate of the port for sidecars: {}", replaced.error().message());
+    }
+  }
+
+  const DataplaneServerSettings settings;
+  const DataplaneServerNeeds needs;
+  const std::unique_ptr<Authenticator> authenticator;
+  const Gatekeeper gatekeeper;
+  Arrivals arrivals;
+  Published<std::string> certificate;
+  const std::shared_ptr<HealthStreams> health_streams = std::make_shared<HealthStreams>();
+  std::optional<BootstrapService> bootstrap;  // before the workers, whose tasks use it
+  Workers workers;
+  const std::shared_ptr<StreamContext> context;
+  AdsServer ads;
+  wire::Strand strand;
+  std::optional<FileWatch> watch;
+  std::unique_ptr<wire::Server> server;
+  std::atomic<bool> is_ready = false;
+  wire::Timer timer;
+};
+
+DataplaneServer::DataplaneServer(DataplaneServerSettings settings, DataplaneServerNeeds needs)
+    : impl_(std::make_unique<Impl>(std::move(settings), needs)) {}
+DataplaneServer::~DataplaneServer() = default;
+
+Status DataplaneServer::listen() { return impl_->listen(); }
+int DataplaneServer::port() const { return impl_->server ? impl_->server->port() : 0; }
+AdsServer& DataplaneServer::ads() { return impl_->ads; }
+void DataplaneServer::on_dataplane_changed(const ProxyId& proxy) { impl_->refresh_health_streams(proxy); }
+std::string DataplaneServer::certificate_pem() const {
+  const auto pem = impl_->certificate.get();
+  return pem ? *pem : std::string();
+}
+void DataplaneServer::drain(Duration grace) {
+  if (impl_->server) impl_->server->drain(grace);
+}
+
+}  // namespace mesh

@@ -1,0 +1,103 @@
+#include "dpserver/gatekeeper.h"
+
+#include <boost/json.hpp>
+
+#include "base/log.h"
+#include "model/dataplane.h"
+#include "model/json.h"
+#include "model/yaml.h"
+
+namespace mesh {
+namespace {
+
+constexpr const char* kDefaultMesh = "default";
+
+std::string text_at(const boost::json::value& metadata, std::string_view key) {
+  const auto* object = metadata.if_object();
+  const auto* value = object == nullptr ? nullptr : object->if_contains(key);
+  const auto* text = value == nullptr ? nullptr : value->if_string();
+  return text == nullptr ? std::string() : std::string(*text);
+}
+
+}  // namespace
+
+Result<Resource> Gatekeeper::read_dataplane(std::string_view document, const ProxyId& proxy) const {
+  MESH_TRY(const boost::json::value value, parse_yaml_document(document));
+  MESH_TRY(Document parsed, parse_document(value, kinds_));
+  Resource& resource = parsed.resource;
+  if (resource.key.kind != &kDataplaneKind) return invalid("type", "must be Dataplane");
+  if (!parsed.violations.empty()) {
+    return Error{ErrorKind::Invalid, {}, "the Dataplane is not valid", std::move(parsed.violations)};
+  }
+  if (resource.key.mesh.empty()) resource.key.mesh = kDefaultMesh;
+  if (resource.key.mesh != proxy.mesh || resource.key.name != proxy.name) {
+    return invalid("dataplane.resource", "is " + resource.key.to_string() + ", but the proxy says that it is " + proxy.node_id());
+  }
+  std::vector<Violation> violations;
+  if (kDataplaneKind.validate != nullptr) kDataplaneKind.validate(resource.spec, violations);
+  if (!violations.empty()) return Error{ErrorKind::Invalid, {}, "the Dataplane is not valid", std::move(violations)};
+  return std::move(resource);
+}
+
+Result<Resource> Gatekeeper::find_dataplane(const ProxyId& proxy) const {
+  auto found = store_.get({&kDataplaneKind, proxy.mesh, proxy.name});
+  if (!found && found.error().kind == ErrorKind::NotFound) {
+    return error(ErrorKind::NotFound, "there is no Dataplane \"" + proxy.name + "\" in mesh \"" + proxy.mesh +
+                                          "\"; create it, or start the sidecar with its definition");
+  }
+  return found;
+}
+
+Result<std::optional<Resource>> Gatekeeper::find_brought(const ProxyNode& node) const {
+  MESH_TRY(const boost::json::value metadata, parse_json(node.metadata_json));
+  const std::string type = text_at(metadata, "dataplane.proxyType");
+  if (!type.empty() && type != "dataplane") {
+    return invalid("dataplane.proxyType", "is \"" + type + "\"; only \"dataplane\" is served here");
+  }
+  const std::string document = text_at(metadata, "dataplane.resource");
+  if (document.empty()) return std::optional<Resource>();
+  MESH_TRY(Resource resource, read_dataplane(document, node.id));
+  return std::optional<Resource>(std::move(resource));
+}
+
+Result<Resource> Gatekeeper::identify(const ProxyNode& node, const wire::Headers& headers) const {
+  MESH_TRY(std::optional<Resource> brought, find_brought(node));
+  if (!brought) return identify(node.id, headers);
+  MESH_TRY(const Secret credential, find_credential(headers));
+  MESH_RETURN_IF_ERROR(authenticator_.authenticate(*brought, credential));
+  return std::move(*brought);
+}
+
+Result<Resource> Gatekeeper::identify(const ProxyId& proxy, const wire::Headers& headers) const {
+  MESH_TRY(const Secret credential, find_credential(headers));
+  // Who has no credential at all learns nothing of what exists.
+  if (authenticator_.needs_credential() && credential.empty()) {
+    return error(ErrorKind::Unauthenticated, "a dataplane token is needed, and none was given");
+  }
+  MESH_TRY(Resource stored, find_dataplane(proxy));
+  MESH_RETURN_IF_ERROR(authenticator_.authenticate(stored, credential));
+  return stored;
+}
+
+Status Gatekeeper::let_in(const ProxyNode& node, const wire::Headers& headers) const {
+  MESH_TRY(std::optional<Resource> brought, find_brought(node));
+  if (!brought) {
+    MESH_RETURN_IF_ERROR(identify(node.id, headers));
+    return {};
+  }
+  MESH_TRY(const Secret credential, find_credential(headers));
+  MESH_RETURN_IF_ERROR(authenticator_.authenticate(*brought, credential));
+  // A token that is bound to a service must not be good for taking over somebody else's name.
+  if (auto stored = find_dataplane(node.id)) {
+    if (auto status = authenticator_.authenticate(*stored, credential); !status) {
+      return with_context(std::move(status).error(), "replacing a Dataplane that is there already");
+    }
+  } else if (stored.error().kind != ErrorKind::NotFound) {
+    return std::move(stored).error();
+  }
+  MESH_TRY(const Admission::Outcome outcome, admission_.put(std::move(*brought), Actor{.user = {}, .via = Via::Proxy}));
+  if (outcome.created) MESH_LOG_INFO("dpserver", "{} registered itself", outcome.resource.key.to_string());
+  return {};
+}
+
+}  // namespace mesh

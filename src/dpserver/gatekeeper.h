@@ -1,0 +1,49 @@
+// Who may come in: finds out which Dataplane a proxy claims to be, has it authenticated, and registers what it brought.
+// The same for every way in: bootstrap, discovery, health and report streams.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ads/ads.h"
+#include "admission/admission.h"
+#include "base/result.h"
+#include "dpserver/authenticator.h"
+#include "model/resource.h"
+#include "store/store.h"
+#include "wire/http.h"
+
+namespace mesh {
+
+// Thread-safe. Its methods may block.
+class Gatekeeper {
+ public:
+  Gatekeeper(const Authenticator& authenticator, const Store& store, Admission& admission, const KindRegistry& kinds)
+      : authenticator_(authenticator), store_(store), admission_(admission), kinds_(kinds) {}
+
+  // The Dataplane that the proxy brought with it (node metadata `dataplane.resource`), or else the stored one; it is
+  // authenticated. Invalid, NotFound, Unauthenticated, Denied.
+  Result<Resource> identify(const ProxyNode& node, const wire::Headers& headers) const;
+  // The stored one, authenticated.
+  Result<Resource> identify(const ProxyId& proxy, const wire::Headers& headers) const;
+
+  // Identifies it and stores the Dataplane that it brought. Who replaces a stored one must be allowed to be that, too.
+  Status let_in(const ProxyNode& node, const wire::Headers& headers) const;
+
+  // Reads a Dataplane out of its document (JSON or YAML); it must be that of `proxy`. Invalid with all violations.
+  Result<Resource> read_dataplane(std::string_view document, const ProxyId& proxy) const;
+  Result<Resource> find_dataplane(const ProxyId& proxy) const;
+
+  const Authenticator& authenticator() const { return authenticator_; }
+
+ private:
+  Result<std::optional<Resource>> find_brought(const ProxyNode& node) const;
+
+  const Authenticator& authenticator_;
+  const Store& store_;
+  Admission& admission_;
+  const KindRegistry& kinds_;
+};
+
+}  // namespace mesh
