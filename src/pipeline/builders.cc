@@ -39,9 +39,19 @@ Offer offer_of(const Built& built) {
 
 }  // namespace
 
-Builders::Builders(const ConfigBuilder& builder, Certificates& certificates, const Published<Snapshot>& snapshot,
+BuildsConfig BuildsConfig::with(const ConfigBuilder& builder) {
+  BuildsConfig out;
+  out.build = [&builder](const MeshSnapshot& mesh, const std::string& dataplane, const ProxyTraits& traits,
+                         std::vector<std::string>* warnings) { return builder.build(mesh, dataplane, traits, warnings); };
+  out.rebuild_endpoints = [&builder](const ProxyConfig& before, const MeshSnapshot& mesh, const std::string& dataplane) {
+    return builder.rebuild_endpoints(before, mesh, dataplane);
+  };
+  return out;
+}
+
+Builders::Builders(BuildsConfig builder, Certificates& certificates, const Published<Snapshot>& snapshot,
                    SendOffer send, std::function<void(BuildReport)> report)
-    : builder_(builder), certificates_(certificates), snapshot_(snapshot), send_(std::move(send)), report_(std::move(report)) {}
+    : builder_(std::move(builder)), certificates_(certificates), snapshot_(snapshot), send_(std::move(send)), report_(std::move(report)) {}
 
 Builders::~Builders() { stop(); }
 

@@ -15,6 +15,18 @@
 
 namespace mesh {
 
+// How configuration is made: a ConfigBuilder's two functions.
+struct BuildsConfig {
+  std::function<std::shared_ptr<const ProxyConfig>(const MeshSnapshot&, const std::string& dataplane, const ProxyTraits&,
+                                                   std::vector<std::string>* warnings)>
+      build;
+  std::function<std::shared_ptr<const ProxyConfig>(const ProxyConfig& before, const MeshSnapshot&,
+                                                   const std::string& dataplane)>
+      rebuild_endpoints;
+
+  static BuildsConfig with(const ConfigBuilder& builder);  // which must outlive it
+};
+
 using SendOffer = std::function<void(StreamId, Offer)>;
 
 // What came of one piece of work.
@@ -37,7 +49,7 @@ struct BuilderCounters {
 
 class Builders {
  public:
-  Builders(const ConfigBuilder& builder, Certificates& certificates, const Published<Snapshot>& snapshot, SendOffer send,
+  Builders(BuildsConfig builder, Certificates& certificates, const Published<Snapshot>& snapshot, SendOffer send,
            std::function<void(BuildReport)> report);
   ~Builders();  // stop()
 
@@ -56,7 +68,7 @@ class Builders {
   BuildReport build(Proxy& proxy, const Work& work, Turn turn);
   void offer(Proxy& proxy, Built next, BuildReport& report);
 
-  const ConfigBuilder& builder_;
+  const BuildsConfig builder_;
   Certificates& certificates_;
   const Published<Snapshot>& snapshot_;
   const SendOffer send_;

@@ -38,7 +38,7 @@ struct PipelineSettings {
 struct PipelineNeeds {
   Store& store;
   const SecretSource& secrets;
-  const ConfigBuilder& builder;
+  BuildsConfig builder;
   Selects selects;
   InsightWriter& insights;
   DataplaneCleanup& cleanup;
