@@ -25,10 +25,10 @@ struct ApiSettings {
   std::string product = kProduct;
   std::string version = kApiVersion;
   std::string based_on_kuma = kPeerVersion;  // whose clients work with us
-  std::string tagline;
-  std::string instance_id;
-  std::string hostname;
-  std::string gui_path;                  // "/gui"; empty: there are no web pages
+  std::string tagline = {};
+  std::string instance_id = {};
+  std::string hostname = {};
+  std::string gui_path = {};             // "/gui"; empty: there are no web pages
   std::string zone = "default";
   std::string dns_domain = "mesh";       // of `addressPort` in service insights
   int service_vip_port = 80;
@@ -37,11 +37,11 @@ struct ApiSettings {
   bool localhost_is_admin = true;
   bool accept_client_certificates = false;  // whoever shows one that the server verified is an admin
   bool enable_token_issuer = true;
-  std::vector<std::string> cors_allowed_domains;  // origins; ".*" allows any. Empty: no CORS headers at all
-  AccessSettings access;
+  std::vector<std::string> cors_allowed_domains = {};  // origins; ".*" allows any. Empty: no CORS headers at all
+  AccessSettings access = {};
 
   // The effective settings as JSON, secrets masked, for GET /config.
-  std::function<std::string()> config_json;
+  std::function<std::string()> config_json = {};
 };
 
 // What the API works on. All of it must outlive the API.
