@@ -115,6 +115,8 @@ struct Dataplane {
   boost::json::value metrics, probes;
 
   const std::string& reachable_address() const;  // advertised_address or address
+
+  static constexpr std::array kRules = {FieldRule{.member = "networking", .required = true}};
 };
 BOOST_DESCRIBE_STRUCT(Dataplane, (), (networking, metrics, probes))
 

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/string.hpp>
@@ -40,27 +42,39 @@ void check_rules(const std::vector<TagRules>& rules, const std::string& path, Vi
   }
 }
 
-// Logging, tracing and metrics of the kind from before policies: names and the reference to one of them.
-void check_named_backends(const boost::json::value& section, const std::string& path, std::string_view chosen, Violations& violations) {
-  if (!section.is_object()) {
-    if (!section.is_null()) violations.push_back({path, "in body must be of type object"});
+std::string_view text_of(const boost::json::value& object, std::string_view name) {
+  const boost::json::value* value = object.is_object() ? object.get_object().if_contains(name) : nullptr;
+  return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
+}
+
+// Logging, tracing and metrics of the kind from before policies: their names and types, and the choice of one of them.
+struct OldSection {
+  const boost::json::value& json;
+  std::string path;
+  std::string_view choice;
+  std::vector<std::string_view> types;
+};
+
+void check_old_section(const OldSection& section, Violations& violations) {
+  if (!section.json.is_object()) {
+    if (!section.json.is_null()) violations.push_back({section.path, "in body must be of type object"});
     return;
   }
-  std::set<std::string> names;
-  const boost::json::value* backends = section.get_object().if_contains("backends");
+  std::set<std::string_view> names;
+  const boost::json::value* backends = section.json.get_object().if_contains("backends");
   if (backends != nullptr && backends->is_array()) {
-    std::size_t i = 0;
-    for (const boost::json::value& backend : backends->get_array()) {
-      const boost::json::value* name = backend.is_object() ? backend.get_object().if_contains("name") : nullptr;
-      const std::string at = at_index(path + ".backends", i++) + ".name";
-      if (name == nullptr || !name->is_string() || name->get_string().empty()) violations.push_back({at, "must not be empty"});
-      else if (!names.insert(std::string(name->get_string())).second)
-        violations.push_back({at, fmt::format("\"{}\" is the name of another backend", std::string_view(name->get_string()))});
+    for (std::size_t i = 0; i < backends->get_array().size(); ++i) {
+      const boost::json::value& backend = backends->get_array()[i];
+      const std::string path = at_index(section.path + ".backends", i);
+      const std::string_view name = text_of(backend, "name");
+      if (name.empty()) violations.push_back({path + ".name", "must not be empty"});
+      else if (!names.insert(name).second) violations.push_back({path + ".name", fmt::format("\"{}\" is the name of another backend", name)});
+      if (std::ranges::find(section.types, text_of(backend, "type")) == section.types.end())
+        violations.push_back({path + ".type", fmt::format("may be {}", fmt::join(section.types, " or "))});
     }
   }
-  const boost::json::value* choice = section.get_object().if_contains(chosen);
-  if (choice != nullptr && choice->is_string() && !choice->get_string().empty() && !names.contains(std::string(choice->get_string())))
-    violations.push_back({fmt::format("{}.{}", path, chosen), "must be the name of one of the backends"});
+  if (const std::string_view chosen = text_of(section.json, section.choice); !chosen.empty() && !names.contains(chosen))
+    violations.push_back({fmt::format("{}.{}", section.path, section.choice), "must be the name of one of the backends"});
 }
 
 }  // namespace
@@ -69,9 +83,9 @@ void validate_mesh(const AnySpec& spec, Violations& violations) {
   const auto* mesh = spec.as<Mesh>();
   if (mesh == nullptr) return;
   if (mesh->mtls) check_mtls(*mesh->mtls, violations);
-  check_named_backends(mesh->logging, "logging", "defaultBackend", violations);
-  check_named_backends(mesh->tracing, "tracing", "defaultBackend", violations);
-  check_named_backends(mesh->metrics, "metrics", "enabledBackend", violations);
+  check_old_section({mesh->logging, "logging", "defaultBackend", {"file", "tcp"}}, violations);
+  check_old_section({mesh->tracing, "tracing", "defaultBackend", {"zipkin", "datadog"}}, violations);
+  check_old_section({mesh->metrics, "metrics", "enabledBackend", {"prometheus"}}, violations);
   if (mesh->constraints && mesh->constraints->dataplane_proxy) {
     check_rules(mesh->constraints->dataplane_proxy->requirements, "constraints.dataplaneProxy.requirements", violations);
     check_rules(mesh->constraints->dataplane_proxy->restrictions, "constraints.dataplaneProxy.restrictions", violations);

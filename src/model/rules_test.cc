@@ -34,7 +34,8 @@ TEST(DataplaneRules, NameTheFieldsThatAreWrong) {
   const Row rows[] = {
       {"networking: {address: 10.0.0.1, inbound: [{port: 80, tags: {kuma.io/service: web}}], outbound: [{port: 1, tags: {kuma.io/service: kv}}]}", {}},
       {"networking: {address: host_1.example, inbound: [{port: 80, protocol: HTTP, tags: {kuma.io/service: web}}]}", {}},
-      {"{}", {"networking.address"}},
+      {"{}", {"networking"}},
+      {"networking: {}", {"networking.address"}},
       {"networking: {address: 'not valid', inbound: [{port: 0, tags: {kuma.io/service: web}}]}", {"networking.address", "networking.inbound[0].port"}},
       {"networking: {address: 0.0.0.0}", {"networking.address"}},
       {"networking: {address: 10.0.0.1, advertisedAddress: '?'}", {"networking.advertisedAddress"}},
@@ -73,7 +74,7 @@ TEST(MeshRules, NameTheFieldsThatAreWrong) {
       {"mtls: {backends: [{name: a, type: builtin, mode: LOOSE}]}", {"mtls.backends[0].mode"}},
       {"constraints: {dataplaneProxy: {requirements: [{tags: {}}], restrictions: [{tags: {a: '*'}}]}}", {"constraints.dataplaneProxy.requirements[0].tags"}},
       {"routing: {zoneEgress: true}", {"mtls"}},
-      {"metrics: {enabledBackend: x, backends: [{name: b, type: prometheus}, {name: b}]}", {"metrics.backends[1].name", "metrics.enabledBackend"}},
+      {"metrics: {enabledBackend: x, backends: [{name: b, type: prometheus}, {name: b}]}", {"metrics.backends[1].name", "metrics.backends[1].type", "metrics.enabledBackend"}},
       {"meshServices: {mode: Exclusive}", {}},
   };
   for (const Row& row : rows) EXPECT_EQ(refused(kMeshKind, row.yaml), row.fields) << row.yaml;

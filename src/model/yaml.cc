@@ -79,13 +79,14 @@ class Builder final : public YAML::EventHandler {
     json::object merged;
   };
 
-  [[noreturn]] void stop(const YAML::Mark& mark, std::string text) { throw Stop{invalid(at_line(mark), std::move(text))}; }
+  [[noreturn]] static void stop(Error error) { throw Stop{std::move(error)}; }  // NOLINT(house): through the parser, see Stop
+  [[noreturn]] static void stop(const YAML::Mark& mark, std::string text) { stop(invalid(at_line(mark), std::move(text))); }
 
   void spend(std::size_t cost, const YAML::Mark& mark) {
     spent_ += cost + kCost;
     if (spent_ > limits_.expanded_bytes)
-      throw Stop{error(ErrorKind::TooLarge, fmt::format("{}: with its aliases written out the document is larger than the allowed {} bytes",
-                                                        at_line(mark), limits_.expanded_bytes))};
+      stop(error(ErrorKind::TooLarge, fmt::format("{}: with its aliases written out the document is larger than the allowed {} bytes",
+                                                  at_line(mark), limits_.expanded_bytes)));
   }
 
   json::value typed(const YAML::Mark& mark, const std::string& tag, const std::string& text) {
@@ -109,7 +110,7 @@ class Builder final : public YAML::EventHandler {
   void open(json::value container, YAML::anchor_t anchor, const YAML::Mark& mark) {
     spend(0, mark);
     if (frames_.size() >= limits_.depth)
-      throw Stop{error(ErrorKind::TooLarge, fmt::format("{}: nested deeper than the allowed {} levels", at_line(mark), limits_.depth))};
+      stop(error(ErrorKind::TooLarge, fmt::format("{}: nested deeper than the allowed {} levels", at_line(mark), limits_.depth)));
     if (!frames_.empty() && frames_.back().node.value.is_object() && !frames_.back().key && !frames_.back().merge)
       stop(mark, "a mapping or a sequence cannot be a key");
     frames_.push_back({.node = {std::move(container), kCost}, .anchor = anchor, .start = mark, .key = {}, .merge = false, .merged = {}});
