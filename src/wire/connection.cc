@@ -54,6 +54,7 @@ void Connection::post_drain() {
 void Connection::shake_hands() {
   if (phase_ != Phase::Handshake) return;
   Transport::Outcome outcome = transport_.handshake();
+  note_first_bytes();
   Transport::Outcome sent = transport_.flush();
   if (outcome == Transport::Outcome::Ok) return open();
   if (outcome != Transport::Outcome::WouldBlock || sent == Transport::Outcome::Failed) return fail_handshake(nullptr);
@@ -108,6 +109,12 @@ void Connection::wake() {
 
 void Connection::on_first_request() { owner_->on_first_request(*this); }
 
+void Connection::note_first_bytes() {
+  if (has_spoken_ || !transport_.has_received()) return;
+  has_spoken_ = true;
+  owner_->on_first_bytes(*this);
+}
+
 void Connection::arm_read() {
   if (is_reading_ || peer_ended_ || !protocol_->wants_input()) return;
   is_reading_ = true;
@@ -135,6 +142,7 @@ void Connection::on_readable() {
     }
     std::size_t got = 0;
     Transport::Outcome outcome = transport_.read(buffer->data(), kReadSize, got);
+    note_first_bytes();
     if (outcome == Transport::Outcome::Ok) {
       protocol_->on_bytes(std::string_view(buffer->data(), got));
     } else if (outcome == Transport::Outcome::WouldBlock) {

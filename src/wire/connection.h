@@ -23,6 +23,7 @@ class ConnectionOwner {
   virtual std::unique_ptr<Protocol> make_protocol(Connection& connection, std::string_view alpn) = 0;
   // The handshake did not come to its end; make_protocol() was not called.
   virtual void on_handshake_failed(Connection& connection, const Error& reason) = 0;
+  virtual void on_first_bytes(Connection&) {}
   virtual void on_first_request(Connection&) {}
   virtual void on_closed(Connection& connection) = 0;  // the last call, always
 };
@@ -43,8 +44,6 @@ class Connection final : public ProtocolHost, public std::enable_shared_from_thi
   const std::shared_ptr<const Peer>& peer() const override { return peer_; }
   const ssl_st* ssl() const { return transport_.ssl(); }
 
-  std::size_t place = 0;  // its owner's
-
  private:
   enum class Phase { Handshake, Open, Lingering, Closed };
 
@@ -52,6 +51,7 @@ class Connection final : public ProtocolHost, public std::enable_shared_from_thi
   void open();
   void fail_handshake(const char* timed_out);
   void on_readable();
+  void note_first_bytes();
   void arm_read();
   void turn();  // output, then what follows from it: closing, reading again, deadlines
   bool write_output();
@@ -72,7 +72,7 @@ class Connection final : public ProtocolHost, public std::enable_shared_from_thi
   SteadyTime phase_deadline_ = Protocol::kNever;  // of the handshake, or of lingering
   SteadyTime blocked_since_ = Protocol::kNever;   // output waits for the peer
   Phase phase_ = Phase::Handshake;
-  bool is_reading_ = false, is_writing_ = false, is_woken_ = false, peer_ended_ = false;
+  bool has_spoken_ = false, is_reading_ = false, is_writing_ = false, is_woken_ = false, peer_ended_ = false;
 };
 
 }  // namespace mesh::wire

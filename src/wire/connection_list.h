@@ -1,6 +1,8 @@
 // The connections of one server, and its rules about how many there may be. Newcomers are those that have not shown a
-// request yet: when there are too many of them, or of all, the oldest newcomer goes first, so that half-open
-// connections cannot keep real clients out.
+// request yet. When there are too many of them, or of all, those leave first that have said nothing for a while, then
+// those that do not come to an end with their handshake: half-open connections cannot keep real clients out. When no
+// newcomer has had its fair time yet, the next ones wait in the kernel's queue: a storm of real clients is let in at
+// the pace at which we can greet them.
 #pragma once
 
 #include <condition_variable>
@@ -12,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "wire/connection.h"
 
 namespace mesh::wire {
@@ -19,14 +22,17 @@ namespace mesh::wire {
 // Thread-safe.
 class ConnectionList {
  public:
-  ConnectionList(std::size_t max_all, std::size_t max_newcomers) : max_all_(max_all), max_newcomers_(max_newcomers) {}
+  ConnectionList(std::size_t max_all, std::size_t max_newcomers, Duration handshake_timeout)
+      : max_all_(max_all), max_newcomers_(max_newcomers), max_silence_(handshake_timeout / 5), patience_(handshake_timeout / 2) {}
 
-  struct Added {
-    bool is_in = false;                   // false: there is no room for it
-    std::shared_ptr<Connection> leaving;  // has to be closed to make room
+  struct Room {
+    bool is_free = false;                 // one more may come in now
+    std::shared_ptr<Connection> leaving;  // has to be closed for it
   };
-  Added add(std::shared_ptr<Connection> connection);
-  void promote(Connection& connection);  // it is no newcomer any more
+  Room make_room(SteadyTime now);
+  bool add(std::shared_ptr<Connection> connection, SteadyTime now);  // false: the door is closed
+  void on_first_bytes(Connection& connection);
+  void on_first_request(Connection& connection);  // it is no newcomer any more
   void remove(Connection& connection);
   std::shared_ptr<Connection> take_oldest_newcomer();
   std::vector<std::shared_ptr<Connection>> all() const;
@@ -36,19 +42,23 @@ class ConnectionList {
   void wait_until_empty(std::stop_token stop);
 
  private:
+  using Queue = std::list<Connection*>;  // oldest first
   struct Entry {
     std::shared_ptr<Connection> connection;
-    std::list<Connection*>::iterator newcomer;
-    bool is_newcomer = true;
+    SteadyTime since;
+    Queue* queue = nullptr;  // where it is as a newcomer
+    Queue::iterator place;
   };
 
-  std::shared_ptr<Connection> take_oldest_locked();
+  std::shared_ptr<Connection> take_first(Queue& queue, SteadyTime not_after);
+  void move_to(Queue* queue, Connection& connection);
 
   mutable std::mutex mutex_;
   std::condition_variable_any emptied_;
   const std::size_t max_all_, max_newcomers_;
+  const Duration max_silence_, patience_;
   std::unordered_map<Connection*, Entry> entries_;
-  std::list<Connection*> newcomers_;  // oldest first
+  Queue silent_, greeting_;
   bool is_closed_ = false;
 };
 

@@ -76,7 +76,7 @@ void EventLoop::stop() {
 
 void EventLoop::wait() {
   std::lock_guard lock(impl_->threads_mutex);
-  for (std::thread& thread : impl_->threads) {
+  for (std::jthread& thread : impl_->threads) {
     if (thread.joinable()) thread.join();
   }
   impl_->threads.clear();

@@ -28,7 +28,7 @@ struct EventLoop::Impl {
   std::shared_ptr<std::atomic<bool>> alive = std::make_shared<std::atomic<bool>>(true);
   std::stop_source stopped;
   std::mutex threads_mutex;
-  std::vector<std::thread> threads;
+  std::vector<std::jthread> threads;
 
   void wait_for_signal();
 };

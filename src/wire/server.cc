@@ -24,8 +24,8 @@ namespace mesh::wire {
 
 namespace {
 
-constexpr int kAcceptsPerTurn = 64;
-constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+constexpr int kAcceptsPerTurn = 16;  // few: handshakes that run must not fall behind those that begin
+constexpr Duration kErrorPause = std::chrono::milliseconds(100), kFullPause = std::chrono::milliseconds(10);
 
 // Accepts, and owns the connections. Lives until the last of them has ended.
 class Listener final : public ConnectionOwner, public std::enable_shared_from_this<Listener> {
@@ -34,7 +34,7 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
            std::shared_ptr<const TlsContext> tls)
       : loop_(loop), settings_(std::move(settings)), service_(std::move(service)), tls_(std::move(tls)),
         strand_(loop.make_strand()),
-        connections_(settings_.limits.max_connections, settings_.limits.max_handshaking) {}
+        connections_(settings_.limits.max_connections, settings_.limits.max_handshaking, settings_.limits.handshake_timeout) {}
 
   Status listen() {
     auto fd = listen_on(settings_.address, settings_.port);
@@ -77,7 +77,8 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
     return make_server_protocol(connection, connection.weak_from_this(), service_, alpn);
   }
   void on_handshake_failed(Connection&, const Error&) override {}
-  void on_first_request(Connection& connection) override { connections_.promote(connection); }
+  void on_first_bytes(Connection& connection) override { connections_.on_first_bytes(connection); }
+  void on_first_request(Connection& connection) override { connections_.on_first_request(connection); }
   void on_closed(Connection& connection) override { connections_.remove(connection); }
 
  private:
@@ -95,6 +96,9 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
 
   void accept() {
     for (int i = 0; i < kAcceptsPerTurn && socket_.is_open(); ++i) {
+      auto room = connections_.make_room(real_clock().steady());
+      if (room.leaving) room.leaving->post_close(error(ErrorKind::Unavailable, "others need the room"));
+      if (!room.is_free) return accept_after(kFullPause);
       int fd = ::accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
         serve(fd);
@@ -107,6 +111,12 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
     if (socket_.is_open()) accept_when_ready();
   }
 
+  void accept_after(Duration pause) {
+    pause_timer_ = strand_.after(pause, [self = shared_from_this()] {
+      if (self->socket_.is_open()) self->accept();
+    });
+  }
+
   // Out of descriptors or memory: make room, and try again a little later instead of spinning.
   void pause(int number) {
     MESH_LOG_WARN("wire", "the {} server cannot accept connections at the moment: {}", settings_.name,
@@ -114,9 +124,7 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
     if (auto oldest = connections_.take_oldest_newcomer()) {
       oldest->post_close(error(ErrorKind::Unavailable, "the server is out of resources"));
     }
-    pause_timer_ = strand_.after(kAcceptPause, [self = shared_from_this()] {
-      if (self->socket_.is_open()) self->accept();
-    });
+    accept_after(kErrorPause);
   }
 
   void serve(int fd) {
@@ -134,12 +142,10 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
     }
     auto connection =
         std::make_shared<Connection>(loop_.make_strand(), fd, std::move(ssl), std::move(peer), shared_from_this());
-    auto [is_in, leaving] = connections_.add(connection);
-    if (leaving) leaving->post_close(error(ErrorKind::Unavailable, "too many connections"));
-    if (is_in) {
+    if (connections_.add(connection, real_clock().steady())) {
       connection->start(settings_.limits.handshake_timeout);
     } else {
-      connection->post_close(error(ErrorKind::Unavailable, "too many connections"));
+      connection->post_close(error(ErrorKind::Unavailable, "the server was stopped"));
     }
   }
 

@@ -80,15 +80,12 @@ int Transport::take_encrypted(const char* bytes, int size) {
 }
 
 int Transport::give_encrypted(char* buffer, int size) {
-  read_blocked_ = false;
   while (true) {
     ssize_t got = ::recv(fd_, buffer, static_cast<std::size_t>(size), 0);
+    if (got > 0) has_received_ = true;
     if (got > 0) return static_cast<int>(got);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-      read_blocked_ = true;
-      return -1;
-    }
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return -1;
     if (got < 0) failure_ = std::generic_category().message(errno);
     read_ended_ = true;
     return 0;

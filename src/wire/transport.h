@@ -46,6 +46,7 @@ class Transport {
   bool write(std::string_view bytes);
   Outcome flush();
   std::size_t kept_bytes() const { return kept_.size() - kept_from_; }
+  bool has_received() const { return has_received_; }
   void say_goodbye();  // TLS close_notify, then the end of our direction
   // Reads and throws away without decrypting, while a connection lingers.
   Outcome discard();
@@ -66,7 +67,7 @@ class Transport {
   std::string kept_;
   std::size_t kept_from_ = 0;
   std::string failure_;
-  bool read_blocked_ = false, read_ended_ = false, got_plain_http_ = false, broken_ = false;
+  bool has_received_ = false, read_ended_ = false, got_plain_http_ = false, broken_ = false;
 };
 
 }  // namespace mesh::wire
