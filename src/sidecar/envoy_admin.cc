@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "base/log.h"
 
@@ -61,24 +62,44 @@ void EnvoyAdmin::drain_listeners() {
 }
 
 void EnvoyAdmin::count_active(const std::vector<SocketAddress>& inbounds, std::function<void(long)> on_answer) {
-  ask("GET", "/stats?filter=%5Elistener%5C..*%5C.downstream_cx_active%24",
+  ask("GET", "/stats?filter=%5E(listener%5C..*%5C.(downstream_cx_active%7Chttp%5C..*%5C.downstream_rq_completed)"
+             "%7Chttp%5C..*%5C.downstream_rq_active)%24",
       [inbounds, on_answer = std::move(on_answer)](const Result<wire::Response>& response) {
         on_answer(response && response->status == 200 ? sum_active(response->body, inbounds) : -1);
       });
 }
 
+namespace {
+
+// What follows the first line that begins with `name`; nothing when no line does.
+std::optional<std::string_view> rest_of_line(std::string_view stats, std::string_view name) {
+  for (std::size_t at = stats.find(name); at != std::string_view::npos; at = stats.find(name, at + 1)) {
+    if (at != 0 && stats[at - 1] != '\n') continue;
+    const std::string_view rest = stats.substr(at + name.size());
+    return rest.substr(0, rest.find('\n'));
+  }
+  return std::nullopt;
+}
+
+long value_of(std::string_view stats, const std::string& name) {
+  long value = 0;
+  if (const auto text = rest_of_line(stats, name + ": ")) std::from_chars(text->data(), text->data() + text->size(), value);
+  return value;
+}
+
+}  // namespace
+
 long sum_active(std::string_view stats, const std::vector<SocketAddress>& inbounds) {
   long sum = 0;
   for (const SocketAddress& inbound : inbounds) {
     // Envoy writes 10.0.0.2_8080, and of [::1]:8080 [__1]_8080.
-    std::string name = inbound.to_string();
-    std::replace(name.begin(), name.end(), ':', '_');
-    name = "listener." + name + ".downstream_cx_active: ";
-    const auto at = stats.find(name);
-    if (at == std::string_view::npos || (at != 0 && stats[at - 1] != '\n')) continue;
-    long value = 0;
-    std::from_chars(stats.data() + at + name.size(), stats.data() + stats.size(), value);
-    sum += value;
+    std::string listener = "listener." + inbound.to_string();
+    std::replace(listener.begin(), listener.end(), ':', '_');
+    // A listener that speaks HTTP counts its answers under the name of its connection manager, which counts requests.
+    const auto http = rest_of_line(stats, listener + ".http.");
+    const auto end = http ? http->find(".downstream_rq_completed") : std::string_view::npos;
+    sum += end == std::string_view::npos ? value_of(stats, listener + ".downstream_cx_active")
+                                         : value_of(stats, "http." + std::string(http->substr(0, end)) + ".downstream_rq_active");
   }
   return sum;
 }

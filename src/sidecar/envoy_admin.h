@@ -32,7 +32,8 @@ class EnvoyAdmin {
   std::string socket_;
 };
 
-// Sums the connections of these listeners in the text of /stats.
+// Sums what runs on these listeners in the text of /stats: requests where they speak HTTP (a client that keeps an idle
+// connection open holds nobody up), connections elsewhere.
 long sum_active(std::string_view stats, const std::vector<SocketAddress>& inbounds);
 
 }  // namespace mesh::sidecar

@@ -244,6 +244,15 @@ TEST(EnvoyStatsTest, CountsOnlyTheInboundListeners) {
   EXPECT_EQ(sum_active("", {{"10.0.0.2", 8080}}), 0);
 }
 
+TEST(EnvoyStatsTest, CountsRequestsAndNotConnectionsWhereAListenerSpeaksHttp) {
+  const std::string stats =
+      "http.localhost_5050.downstream_rq_active: 2\n"
+      "http.other.downstream_rq_active: 9\n"
+      "listener.10.0.0.2_8080.downstream_cx_active: 30\n"
+      "listener.10.0.0.2_8080.http.localhost_5050.downstream_rq_completed: 100\n";
+  EXPECT_EQ(sum_active(stats, {{"10.0.0.2", 8080}}), 2);
+}
+
 // --- readiness ---
 
 TEST(ReadinessTest, AnswersOnlyReadyAndOnlyWhileTrafficMayCome) {
