@@ -32,7 +32,7 @@ void add_run_options(CLI::App& command, std::deque<Given>& given) {
     if (is_flag(option.kind)) {
       command.add_option(option.flag, values, help)->expected(0, 1)->type_name("[=true|false]");
     } else {
-      command.add_option(option.flag, values, help)->allow_extra_args(false)->type_name("…");
+      command.add_option(option.flag, values, help)->allow_extra_args(false)->type_name("VALUE");
     }
   }
 }

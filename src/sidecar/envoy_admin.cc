@@ -35,15 +35,16 @@ void EnvoyAdmin::ask(std::string method, std::string path, std::function<void(Re
               });
 }
 
-void EnvoyAdmin::check_ready(std::function<void(std::string)> on_answer) {
+void EnvoyAdmin::check_ready(std::function<void(std::string, bool)> on_answer) {
   ask("GET", "/ready", [on_answer = std::move(on_answer)](const Result<wire::Response>& response) {
-    if (!response) return on_answer("Envoy's admin does not answer yet");
+    if (!response) return on_answer("Envoy's admin does not answer yet", false);
     std::string state = response->body;
     while (!state.empty() && (state.back() == '\n' || state.back() == '\r')) state.pop_back();
-    if (response->status == 200) return on_answer({});
+    if (response->status == 200) return on_answer({}, true);
     on_answer(state == "PRE_INITIALIZING" || state == "INITIALIZING"
                   ? "Envoy has not got its configuration from the control plane yet (" + state + ")"
-                  : "Envoy is " + state);
+                  : "Envoy is " + state,
+              true);
   });
 }
 

@@ -16,8 +16,8 @@ class EnvoyAdmin {
  public:
   EnvoyAdmin(wire::EventLoop& loop, wire::Strand strand, const Bootstrap& bootstrap);
 
-  // Empty: LIVE; else what it is ("Envoy is PRE_INITIALIZING", "Envoy's admin does not answer").
-  void check_ready(std::function<void(std::string problem)> on_answer);
+  // Empty: LIVE; else what it is ("Envoy is DRAINING", "Envoy's admin does not answer yet").
+  void check_ready(std::function<void(std::string problem, bool answered)> on_answer);
   void fail_health_checks();
   void drain_listeners();
   // What is still active on these listeners; -1 when Envoy does not say.

@@ -55,9 +55,10 @@ Actions Lifecycle::on_envoy_started() {
   return actions;
 }
 
-Actions Lifecycle::on_check(const std::string& problem) {
+Actions Lifecycle::on_check(const std::string& problem, bool answered) {
   const bool waiting = phase_ == Phase::Starting || phase_ == Phase::NotReady;
   if (!waiting && phase_ != Phase::Ready) return {};
+  if (!waiting && !answered) return {start_timer(Timer::Check, kReadyCheckPause)};
 
   if (problem.empty()) {
     Actions actions;

@@ -68,8 +68,9 @@ class Lifecycle {
   explicit Lifecycle(Duration stop_budget);
 
   Actions on_envoy_started();
-  // `problem` says what is missing; empty: everything answers.
-  Actions on_check(const std::string& problem);
+  // `problem` says what is missing; empty: everything is as it should be. `answered`: Envoy itself said so. Once ready, an
+  // admin interface that is too busy to answer takes nothing back: Envoy serves traffic on other threads.
+  Actions on_check(const std::string& problem, bool answered = true);
   Actions on_timer(Timer timer);
   // The control plane's side of the report stream. `can_confirm` is false when it does not know such a thing (a stock
   // one), which is known only after it was asked.

@@ -72,6 +72,12 @@ TEST_F(LifecycleTest, TakesReadyBackWhenEnvoySaysThatItIsNot) {
   EXPECT_TRUE(tells(lifecycle.on_check({}), Standing::Ready));
 }
 
+TEST_F(LifecycleTest, TakesNothingBackWhenEnvoyIsTooBusyToAnswer) {
+  make_ready();
+  EXPECT_FALSE(has(lifecycle.on_check("no answer", false), Kind::Tell));
+  EXPECT_EQ(lifecycle.phase(), Phase::Ready);
+}
+
 TEST_F(LifecycleTest, LeavesTheMeshBeforeItDrains) {
   make_ready();
   Actions actions = lifecycle.on_stop_signal(SIGTERM);

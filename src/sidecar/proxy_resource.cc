@@ -25,6 +25,11 @@ std::string text_at(const json::value& document, std::string_view pointer) {
   return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
 }
 
+Error in_source(Error problem, std::string_view source) {
+  problem.where = std::string(source) + (problem.where.empty() ? "" : ": " + problem.where);
+  return problem;
+}
+
 // Inbounds that are meant to take traffic. What is malformed is left to the control plane to complain about.
 std::vector<SocketAddress> inbounds_of(const json::value& document) {
   std::vector<SocketAddress> addresses;
@@ -53,9 +58,9 @@ std::string SocketAddress::to_string() const {
 Result<ProxyResource> render_proxy_resource(std::string_view text, const std::map<std::string, std::string>& variables,
                                             ProxyType type, std::string_view source) {
   auto rendered = render_template(text, variables);
-  if (!rendered) return with_context(std::move(rendered).error(), "filling in the template " + std::string(source));
+  if (!rendered) return in_source(std::move(rendered).error(), source);
   auto document = parse_yaml_document(*rendered);
-  if (!document) return with_context(std::move(document).error(), "reading " + std::string(source));
+  if (!document) return in_source(std::move(document).error(), source);
 
   const std::string wanted(proxy_resource_type(type));
   const std::string found = text_at(*document, "/type");

@@ -180,7 +180,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   }
 
   void check_envoy(bool probe_inbounds) {
-    admin->check_ready([weak = weak_from_this(), probe_inbounds](std::string problem) {
+    admin->check_ready([weak = weak_from_this(), probe_inbounds](std::string problem, bool answered) {
       const auto self = weak.lock();
       if (!self || self->finished) return;
       self->unavailable_ports.clear();
@@ -190,7 +190,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
           self->unavailable_ports.push_back(closed.port);
         }
       }
-      self->carry_out(self->lifecycle.on_check(problem));
+      self->carry_out(self->lifecycle.on_check(problem, answered));
     });
   }
 
