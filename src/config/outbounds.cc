@@ -2,6 +2,7 @@
 #include <envoy/config/listener/v3/listener.pb.h>
 #include <envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h>
 #include <envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h>
+#include <envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h>
 #include <envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h>
 
 #include <fmt/format.h>
@@ -22,8 +23,9 @@ using envoy::Protocol;
 
 // Until the kinds MeshCircuitBreaker and MeshRetry are there, what their defaults for a new mesh say is built in.
 constexpr std::uint32_t kMaxConnections = 1024, kMaxPendingRequests = 1024, kMaxRequests = 1024, kMaxRetries = 3;
-constexpr std::uint32_t kRetries = 5, kConnectAttempts = 5;
-constexpr const char* kRetryHttpOn = "gateway-error,connect-failure,refused-stream";
+constexpr std::uint32_t kRetries = 5, kHostAttempts = 5, kConnectAttempts = 5;
+// reset-before-request: the connection broke before anything of the request was sent, so that nothing can happen twice.
+constexpr const char* kRetryHttpOn = "gateway-error,connect-failure,refused-stream,reset-before-request";
 constexpr const char* kRetryGrpcOn = "cancelled,connect-failure,gateway-error,refused-stream,reset,resource-exhausted,unavailable";
 constexpr auto kPerTryTimeout = 16s;
 constexpr auto kRetryBaseInterval = 25ms, kRetryMaxInterval = 250ms;
@@ -47,6 +49,12 @@ void set_retries(Protocol protocol, ::envoy::config::route::v3::RouteAction& rou
   envoy::set_duration(retry.mutable_per_try_timeout(), kPerTryTimeout);
   envoy::set_duration(retry.mutable_retry_back_off()->mutable_base_interval(), kRetryBaseInterval);
   envoy::set_duration(retry.mutable_retry_back_off()->mutable_max_interval(), kRetryMaxInterval);
+  // Not to an instance that has just failed, while there are others.
+  auto& previous = *retry.add_retry_host_predicate();
+  previous.set_name("envoy.retry_host_predicates.previous_hosts");
+  envoy::pack_any(::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate(),
+                  *previous.mutable_typed_config());
+  retry.set_host_selection_retry_max_attempts(kHostAttempts);
 }
 
 envoy::proto::HttpConnectionManager* make_outbound_http(Context& context, const std::string& service,

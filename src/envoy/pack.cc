@@ -5,6 +5,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/type_resolver_util.h>
 #include <xxhash.h>
 
 #include <fmt/format.h>
@@ -68,21 +69,20 @@ Result<std::string> to_json(const google::protobuf::Message& message) {
 }
 
 Result<std::string> resource_to_json(std::string_view any_bytes) {
+  // From the bytes, and not by way of a message: maps keep their order, so that the same resource is the same text.
+  static google::protobuf::util::TypeResolver* const known_types = google::protobuf::util::NewTypeResolverForDescriptorPool(
+      "type.googleapis.com", google::protobuf::DescriptorPool::generated_pool());
   google::protobuf::Any any;
   if (!any.ParseFromArray(any_bytes.data(), static_cast<int>(any_bytes.size()))) {
     return error(ErrorKind::Internal, "not a packed resource");
   }
-  std::string type;
-  if (google::protobuf::Any::ParseAnyTypeUrl(any.type_url(), &type)) {
-    const auto* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
-    const auto* prototype =
-        descriptor == nullptr ? nullptr : google::protobuf::MessageFactory::generated_factory()->GetPrototype(descriptor);
-    if (prototype != nullptr) {
-      const std::unique_ptr<google::protobuf::Message> message(prototype->New());
-      if (message->ParseFromString(any.value())) return to_json(*message);
-    }
+  std::string json;
+  const auto status = google::protobuf::util::BinaryToJsonString(known_types, any.type_url(), any.value(), &json);
+  if (!status.ok()) {
+    return error(ErrorKind::Internal, fmt::format("a resource of type {} cannot be shown: {}", any.type_url(),
+                                                  std::string_view(status.message())));
   }
-  return error(ErrorKind::Internal, fmt::format("a resource of type {} cannot be shown", any.type_url()));
+  return json;
 }
 
 }  // namespace mesh::envoy

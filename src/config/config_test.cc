@@ -1,0 +1,210 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "config/config_json.h"
+#include "config/endpoints.h"
+#include "config/proxy_config.h"
+#include "envoy/pack.h"
+
+namespace mesh {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::shared_ptr<const ServiceView> service(const std::string& name, std::vector<Endpoint> endpoints) {
+  return std::make_shared<ServiceView>(ServiceView{name, "http", std::move(endpoints)});
+}
+
+Endpoint endpoint(const std::string& address, Tags tags = {}) {
+  return {.dataplane = "dp-" + address, .address = address, .port = 80, .tags = std::move(tags), .labels = nullptr};
+}
+
+std::string shown(const NamedResource& resource) { return *envoy::resource_to_json(*resource.body); }
+
+const build::Destination kKv{"kv", "kv", {{kServiceTag, "kv"}}};
+
+TEST(Endpoints, AreMadeOnceForAllProxiesThatSeeThemTheSameWay) {
+  EndpointCache cache;
+  const auto kv = service("kv", {endpoint("10.0.0.1")});
+
+  const NamedResource first = cache.get("default", kKv, kv, {"zone-1", false});
+  const NamedResource second = cache.get("default", kKv, kv, {"zone-1", false});
+
+  EXPECT_EQ(first.body.get(), second.body.get());
+}
+
+TEST(Endpoints, AreMadeAnewWhenTheServiceChanged) {
+  EndpointCache cache;
+  const NamedResource before = cache.get("default", kKv, service("kv", {endpoint("10.0.0.1")}), {});
+  const NamedResource after = cache.get("default", kKv, service("kv", {endpoint("10.0.0.2")}), {});
+
+  EXPECT_NE(before.version, after.version);
+  EXPECT_EQ(cache.size(), 1U);
+}
+
+TEST(Endpoints, StayTheSameBytesWhenTheServiceChangedToTheSame) {
+  EndpointCache cache;
+  const NamedResource before = cache.get("default", kKv, service("kv", {endpoint("10.0.0.1")}), {});
+  const NamedResource after = cache.get("default", kKv, service("kv", {endpoint("10.0.0.1")}), {});
+
+  EXPECT_EQ(before.body.get(), after.body.get());
+}
+
+TEST(Endpoints, OfEqualNamesInTwoMeshesAreNotMixedUp) {
+  EndpointCache cache;
+  const auto kv = service("kv", {endpoint("10.0.0.1")});
+  cache.get("a", kKv, kv, {});
+  cache.get("b", kKv, service("kv", {endpoint("10.0.0.2")}), {});
+
+  EXPECT_THAT(shown(cache.get("a", kKv, kv, {})), HasSubstr("10.0.0.1"));
+}
+
+TEST(Endpoints, OfServicesThatAreGoneAreNotKept) {
+  EndpointCache cache;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string name = "service-" + std::to_string(i);
+    cache.get("default", {name, name, {}}, service(name, {}), {});
+  }
+
+  EXPECT_LT(cache.size(), 1100U);
+}
+
+TEST(Endpoints, MayBeAskedForFromSeveralThreads) {
+  EndpointCache cache;
+  const auto kv = service("kv", {endpoint("10.0.0.1")});
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 200; ++i) cache.get("default", kKv, i % 2 == 0 ? kv : service("kv", {}), {});
+      });
+    }
+  }
+  EXPECT_EQ(cache.size(), 1U);
+}
+
+TEST(Endpoints, InOtherZonesComeSecond) {
+  const auto kv = service("kv", {endpoint("10.0.0.1", {{kZoneTag, "near"}}), endpoint("10.0.0.2", {{kZoneTag, "far"}})});
+
+  EXPECT_THAT(shown(make_endpoints(kKv, kv.get(), {"near", true})), HasSubstr(R"("priority":1)"));
+  EXPECT_THAT(shown(make_endpoints(kKv, kv.get(), {"near", false})), Not(HasSubstr("priority")));
+}
+
+TEST(Endpoints, InOtherZonesComeFirstWhenTheOwnZoneHasNobody) {
+  const auto kv = service("kv", {endpoint("10.0.0.2", {{kZoneTag, "far"}})});
+
+  EXPECT_THAT(shown(make_endpoints(kKv, kv.get(), {"near", true})), Not(HasSubstr("priority")));
+}
+
+TEST(Endpoints, AreThoseWithTheTagsOfTheOutbound) {
+  const auto kv = service("kv", {endpoint("10.0.0.1", {{"version", "v1"}}), endpoint("10.0.0.2", {{"version", "v2"}})});
+  const build::Destination v2{"kv-v2", "kv", {{kServiceTag, "kv"}, {"version", "v2"}}};
+
+  const std::string json = shown(make_endpoints(v2, kv.get(), {}));
+
+  EXPECT_THAT(json, HasSubstr("10.0.0.2"));
+  EXPECT_THAT(json, Not(HasSubstr("10.0.0.1")));
+}
+
+// A mesh with one client and one service.
+struct Fixture {
+  MeshSnapshot snapshot;
+  ConfigBuilder builder{"zone-1", {}};
+
+  Fixture() {
+    snapshot.name = "default";
+    auto mesh = std::make_shared<Resource>();
+    mesh->key = {&kMeshKind, "", "default"};
+    mesh->spec = AnySpec::of(Mesh());
+    snapshot.mesh = mesh;
+    Dataplane client;
+    client.networking.address = "10.0.0.9";
+    client.networking.inbound = {{.port = 80, .tags = {{kServiceTag, "web"}}}};
+    client.networking.outbound = {{.port = 10001, .tags = {{kServiceTag, "kv"}}},
+                                  {.port = 10002, .tags = {{kServiceTag, "kv"}}}};
+    add("web-1", client);
+    snapshot.services["kv"] = service("kv", {endpoint("10.0.0.1")});
+  }
+  void add(const std::string& name, Dataplane spec) {
+    auto resource = std::make_shared<Resource>();
+    resource->key = {&kDataplaneKind, "default", name};
+    resource->spec = AnySpec::of(std::move(spec));
+    snapshot.dataplanes[name] = resource;
+  }
+};
+
+std::vector<std::string> names_of(const NamedResources& resources) {
+  std::vector<std::string> names;
+  for (const auto& resource : *resources) names.push_back(resource.name);
+  return names;
+}
+
+TEST(Build, GivesTheSameBytesForTheSamePicture) {
+  Fixture f;
+
+  EXPECT_EQ(*f.builder.build(f.snapshot, "web-1", {})->listeners, *f.builder.build(f.snapshot, "web-1", {})->listeners);
+  EXPECT_EQ(*f.builder.build(f.snapshot, "web-1", {})->clusters, *f.builder.build(f.snapshot, "web-1", {})->clusters);
+}
+
+TEST(Build, GivesTwoOutboundsToOneServiceOneCluster) {
+  Fixture f;
+
+  const auto config = f.builder.build(f.snapshot, "web-1", {});
+
+  EXPECT_THAT(names_of(config->clusters), ElementsAre("kv", "localhost:80"));
+  EXPECT_THAT(names_of(config->listeners), ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001", "outbound:127.0.0.1:10002"));
+  EXPECT_THAT(config->services, ElementsAre("kv"));
+}
+
+TEST(Build, OfEndpointsAloneLeavesEverythingElseAsItIs) {
+  Fixture f;
+  const auto before = f.builder.build(f.snapshot, "web-1", {});
+  f.snapshot.services["kv"] = service("kv", {endpoint("10.0.0.1"), endpoint("10.0.0.2")});
+
+  const auto after = f.builder.rebuild_endpoints(*before, f.snapshot, "web-1");
+
+  EXPECT_EQ(after->listeners, before->listeners);  // the same objects
+  EXPECT_EQ(after->clusters, before->clusters);
+  EXPECT_EQ(*after->endpoints, *f.builder.build(f.snapshot, "web-1", {})->endpoints);
+}
+
+TEST(Build, LeavesOutWhatCannotBeBuiltAndSaysSo) {
+  Fixture f;
+  Dataplane odd;
+  odd.networking.address = "host.example";
+  odd.networking.inbound = {{.port = 80, .tags = {{kServiceTag, "odd"}}}};
+  odd.networking.outbound = {{.port = 10001}};
+  f.add("odd-1", odd);
+
+  std::vector<std::string> warnings;
+  const auto config = f.builder.build(f.snapshot, "odd-1", {}, &warnings);
+
+  EXPECT_TRUE(config->listeners->empty());
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("networking.inbound[0]: \"host.example\" is not an IP address"),
+                                    HasSubstr("networking.outbound[0]: has no kuma.io/service")));
+}
+
+TEST(Build, NamesNoSecretsWithoutMutualTls) {
+  Fixture f;
+
+  EXPECT_TRUE(f.builder.build(f.snapshot, "web-1", {})->secrets.empty());
+}
+
+TEST(Build, ShowsNoIpv6AddressesToMachinesWithoutIt) {
+  Fixture f;
+  Dataplane web = f.snapshot.dataplanes.at("web-1")->spec_as<Dataplane>();
+  web.networking.inbound[0].tags[kProtocolTag] = "http";
+  f.add("web-1", web);
+  ProxyTraits traits;
+  traits.ipv6 = false;
+
+  EXPECT_THAT(*config_json(*f.builder.build(f.snapshot, "web-1", traits)), Not(HasSubstr("::1")));
+  EXPECT_THAT(*config_json(*f.builder.build(f.snapshot, "web-1", {})), HasSubstr("::1"));
+}
+
+}  // namespace
+}  // namespace mesh
