@@ -5,6 +5,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/string.hpp>
@@ -32,14 +33,26 @@ struct Stop {
 // text cannot become a large value.
 class Builder final : public YAML::EventHandler {
  public:
-  explicit Builder(const DocumentLimits& limits) : limits_(limits) {}
+  Builder(std::string_view text, const DocumentLimits& limits) : text_(text), limits_(limits) {}
 
   std::vector<json::value> take() { return std::move(documents_); }
 
-  void OnDocumentStart(const YAML::Mark&) override { anchors_.clear(); }
+  // The parser takes text after a document for another one, and at some malformed texts it stands still and gives empty
+  // documents for ever. Only `---` or `...` may stand between documents.
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    const auto at = static_cast<std::size_t>(std::max(mark.pos, 0));
+    const std::string_view before = text_.substr(0, at).substr(0, text_.substr(0, at).find_last_not_of(" \t\r\n") + 1);
+    const bool is_separated = text_.substr(std::min(at, text_.size())).starts_with("---") || before.ends_with("...");
+    if (mark.pos <= last_start_ || (last_start_ >= 0 && !is_separated)) stop(mark, "not YAML: this cannot follow what stands before");
+    last_start_ = mark.pos;
+    anchors_.clear();
+  }
   void OnDocumentEnd() override {}
 
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add({nullptr, kCost}, anchor, mark, true); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    spend(0, mark);
+    add({nullptr, kCost}, anchor, mark, true);
+  }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
@@ -170,11 +183,13 @@ class Builder final : public YAML::EventHandler {
     for (const auto& [key, value] : from.get_object()) frame.merged.emplace(key, value);
   }
 
+  const std::string_view text_;
   const DocumentLimits& limits_;
   std::vector<json::value> documents_;
   std::vector<Frame> frames_;
   std::map<YAML::anchor_t, Node> anchors_;
   std::size_t spent_ = 0;
+  int last_start_ = -1;  // of the document before
 };
 
 }  // namespace
@@ -190,10 +205,12 @@ Result<std::vector<json::value>> parse_yaml(std::string_view text, const Documen
   if (text[start] == '{' || text[start] == '[')
     if (auto parsed = parse_json(text, limits)) return std::vector<json::value>{std::move(*parsed)};
 
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark
+
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    Builder builder(limits);
+    Builder builder(text, limits);
     while (parser.HandleNextDocument(builder)) {
     }
     std::vector<json::value> documents = builder.take();

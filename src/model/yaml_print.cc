@@ -33,11 +33,11 @@ std::string in_single_quotes(std::string_view text) {
 
 std::string print_scalar(std::string_view text) {
   if (text.empty()) return "\"\"";
-  if (!is_printable(text)) return json::serialize(json::string(text));  // JSON's escapes are YAML's, too
-  if (!resolve_plain_scalar(text).is_string() || text == "<<") return '"' + std::string(text) + '"';
+  const auto in_double_quotes = [&] { return json::serialize(json::string(text)); };  // JSON's escapes are YAML's, too
+  if (!is_printable(text) || !resolve_plain_scalar(text).is_string() || text == "<<") return in_double_quotes();
   // Dates are text for us, but not for every reader.
   const bool starts_like_a_date = text.size() >= 8 && std::ranges::all_of(text.substr(0, 4), [](char c) { return c >= '0' && c <= '9'; }) && text[4] == '-';
-  if (starts_like_a_date) return '"' + std::string(text) + '"';
+  if (starts_like_a_date) return in_double_quotes();
   return may_be_plain(text) ? std::string(text) : in_single_quotes(text);
 }
 
@@ -119,7 +119,7 @@ std::string print_yaml(const json::value& value) {
   Printer printer;
   if (value.is_object() && !value.get_object().empty()) printer.print_members(value.get_object(), 0, false);
   else if (value.is_array() && !value.get_array().empty()) printer.print_elements(value.get_array(), 0, false);
-  else printer.print_leaf(value, 0);
+  else printer.print_leaf(value, 2);
   return printer.take();
 }
 

@@ -70,6 +70,13 @@ TEST(Yaml, NamesTheLineOfAMistake) {
   EXPECT_THAT(as_json("a: \xff"), HasSubstr("UTF-8"));
 }
 
+TEST(Yaml, TextBetweenDocumentsIsAMistake) {
+  EXPECT_THAT(as_json("%YAML 1.1\n\n  c\n- .\n---\n\"q\": a\n? k\n: r\n? k\n: r\n"), HasSubstr("error"));
+  EXPECT_EQ(parse_yaml("a: 1\n...\nb: 2\n--- {c: 3}\n")->size(), 3u);
+  EXPECT_EQ(as_json("\xef\xbb\xbf# mark\n--- {c: é}\n"), R"({"c":"é"})");
+  EXPECT_THAT(as_json("a: 1\n- b\n"), HasSubstr("line 2"));
+}
+
 TEST(Yaml, AliasesThatExplodeAreStopped) {
   std::string bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\n";
   for (char c = 'b'; c < 'k'; ++c) {
@@ -132,13 +139,14 @@ z: kuma.io/service
 
 TEST(Yaml, ReadsBackWhatItPrints) {
   const char* texts[] = {"a\n", "a\n\n", "\na", " a", "a ", "a\nb", "  x\n y", "\t", "é", "😀", "%a", "@", "`", "? x", ":", "a: ", "~", "<<",
-                         "---", "... x", "0x1g", "1_0", "\x01", "a\rb", "'", "\"", "\\", "*a", "&a", "!a", "|", ">", "key: [", "-", "-1", "=", "2001-01-01 1"};
+                         "---", "... x", "0x1g", "1_0", "\x01", "a\rb", "'", "\"", "\\", "*a", "&a", "!a", "|", ">", "key: [", "-", "-1", "=", "2001-01-01 1", "2001-\"x"};
   for (const char* text : texts) {
     const boost::json::value value = {{"k", text}, {text, boost::json::array{text}}};
     const std::string printed = print_yaml(value);
     const auto parsed = parse_yaml_document(printed);
     ASSERT_TRUE(parsed.has_value()) << printed << parsed.error().message();
     EXPECT_EQ(*parsed, value) << printed;
+    EXPECT_EQ(parse_yaml_document(print_yaml(value.get_object().at("k"))).value(), value.get_object().at("k"));
   }
 }
 
