@@ -12,6 +12,8 @@ namespace {
 namespace json = boost::json;
 
 bool is_printable(std::string_view text) {
+  for (const char* special : {"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf"})  // further line breaks, byte order mark
+    if (text.contains(special)) return false;
   return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
 }
 
