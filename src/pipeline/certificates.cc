@@ -1,7 +1,6 @@
 #include "pipeline/certificates.h"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
 
@@ -11,23 +10,6 @@
 
 namespace mesh {
 namespace {
-
-constexpr Duration kDefaultValidity = std::chrono::hours(24);
-
-// "24h", "30m", and unlike elsewhere also "1d".
-Duration validity_of(const CaBackend& backend) {
-  if (!backend.dp_cert || !backend.dp_cert->rotation) return kDefaultValidity;
-  const std::string& text = backend.dp_cert->rotation->expiration;
-  if (text.ends_with('d')) {
-    int days = 0;
-    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size() - 1, days);
-    if (problem == std::errc{} && end == text.data() + text.size() - 1 && days > 0 && days < 36500)
-      return std::chrono::hours(24) * days;
-    return kDefaultValidity;
-  }
-  const Result<Duration> parsed = parse_duration(text);
-  return parsed && *parsed > Duration::zero() ? *parsed : kDefaultValidity;
-}
 
 // After four fifths of its life, and up to a twentieth earlier: those that were made together need not all be renewed
 // at once.
@@ -85,7 +67,7 @@ bool Certificates::refresh(const MeshSnapshot& mesh, bool in_use) {
     return false;
   }
   state.problem.clear();
-  return take_over(state, {*std::move(loaded), backend->name, validity_of(*backend)}, in_use);
+  return take_over(state, {*std::move(loaded), backend->name, workload_validity(*backend).value_or(std::chrono::hours(24))}, in_use);
 }
 
 bool Certificates::take_over(MeshState& state, Issuer issuer, bool in_use) {

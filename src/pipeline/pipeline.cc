@@ -245,7 +245,7 @@ std::shared_ptr<Proxy> Pipeline::find(const ProxyId& proxy) const { return state
 
 PipelineCounters Pipeline::counters() const {
   return {state_->builders.counters(), state_->certificates.made(), state_->stream_events.pushes,
-          state_->stream_events.refusals, state_->turns};
+          state_->stream_events.refusals, state_->turns, state_->writer.connected_count()};
 }
 
 }  // namespace mesh

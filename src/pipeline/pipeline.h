@@ -57,6 +57,7 @@ struct PipelineCounters {
   std::uint64_t pushes = 0;        // responses sent to proxies
   std::uint64_t refusals = 0;
   std::uint64_t turns = 0;         // of the writer
+  std::uint64_t connected = 0;     // proxies, now
 };
 
 class Pipeline {

@@ -87,7 +87,7 @@ void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits tra
     slot->unserved.push_back(stream);
   }
   streams_[stream] = proxy;
-  connected_[proxy.mesh].insert(proxy.name);
+  if (connected_[proxy.mesh].insert(proxy.name).second) ++connected_count_;
   liveness_.on_envoy_connected(proxy, stream, clock_.steady());
   newcomers_.insert(proxy);
   outputs_.online(proxy, registered_itself);
@@ -110,6 +110,7 @@ void Writer::on_disconnected(StreamId stream) {
   known.progress.held.clear();
   const auto mesh = connected_.find(proxy.mesh);
   mesh->second.erase(proxy.name);
+  --connected_count_;
   if (mesh->second.empty()) connected_.erase(mesh);
   barriers_.on_gone(proxy);
   outputs_.offline(proxy);

@@ -2,6 +2,7 @@
 // schedules the work that follows. Events pile up between turns; a turn takes them all at once.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -60,6 +61,7 @@ class Writer {
 
   // Thread-safe. Null: it was never connected.
   std::shared_ptr<Proxy> find(const ProxyId& proxy) const;
+  std::size_t connected_count() const { return connected_count_; }  // thread-safe
 
  private:
   struct Known {
@@ -101,6 +103,7 @@ class Writer {
   std::set<ProxyId> newcomers_;  // connected since the last turn
   std::map<StreamId, ProxyId> streams_;
   std::map<std::string, std::set<std::string>> connected_;        // by mesh: names of Dataplanes
+  std::atomic<std::size_t> connected_count_{0};
   std::set<std::pair<SystemTime, ProxyId>> renewals_;
   std::map<ProxyId, SystemTime> renewal_of_;
 

@@ -1,0 +1,209 @@
+#include "cp/control_plane.h"
+
+#include <atomic>
+#include <filesystem>
+#include <utility>
+
+#include "admission/bootstrap_defaults.h"
+#include "api/api_server.h"
+#include "api/proxy_config_source.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "config/config_json.h"
+#include "cp/diagnostics.h"
+#include "cp/metrics.h"
+#include "cp/room_settings.h"
+#include "dpserver/server_keys.h"
+#include "model/builtin.h"
+#include "policies/all.h"
+#include "store/memory/memory_store.h"
+#include "store/secrets.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace mesh {
+namespace {
+
+Result<std::unique_ptr<Store>> open_store(const settings::StoreSection& settings, const KindRegistry& kinds) {
+  if (settings.type == "memory") return std::make_unique<MemoryStore>();
+  if (settings.type == "sqlite") {
+    SqliteStore::Settings sqlite;
+    sqlite.path = settings.sqlite.path;
+    MESH_TRY(std::unique_ptr<SqliteStore> store, SqliteStore::open(std::move(sqlite), kinds));
+    return store;
+  }
+  return invalid("store.type (KUMA_STORE_TYPE)",
+                 "is \"" + settings.type + "\"; this build has \"sqlite\" (the default) and \"memory\"");
+}
+
+std::string policy_kind_of(const Resource& policy) { return policy.key.kind->name; }
+
+// Does this policy concern this Dataplane? The kinds say.
+Selects selects_by(std::vector<const Policy*> policies) {
+  return [policies = std::move(policies)](const Resource& policy, const Resource& dataplane) {
+    for (const Policy* kind : policies)
+      if (kind->kind().name == policy_kind_of(policy)) return kind->selects(policy, dataplane);
+    return true;
+  };
+}
+
+class PipelineConfigs final : public ProxyConfigSource {
+ public:
+  explicit PipelineConfigs(const Pipeline& pipeline) : pipeline_(pipeline) {}
+  Result<std::string> config_json(const ProxyId& id) const override {
+    const std::shared_ptr<Proxy> proxy = pipeline_.find(id);
+    Built built;
+    if (proxy) {
+      std::lock_guard lock(proxy->mutex);
+      built = proxy->built;
+    }
+    if (!built.config) return error(ErrorKind::NotFound, "no configuration was made for proxy " + id.node_id() + " yet");
+    return mesh::config_json(*built.config, built.secrets);
+  }
+
+ private:
+  const Pipeline& pipeline_;
+};
+
+const Actor kOurselves{admin_user(), Via::ControlPlane};
+
+}  // namespace
+
+struct ControlPlane::Rooms {
+  Rooms(const ControlPlaneSettings& given, wire::EventLoop& given_loop, const Clock& given_clock)
+      : settings(given), loop(given_loop), clock(given_clock) {}
+
+  Status start();
+  Status start_diagnostics();
+  Status start_api();
+  Status watch_api_keys();
+
+  const ControlPlaneSettings settings;
+  wire::EventLoop& loop;
+  const Clock& clock;
+  const std::string instance_id = make_uuid();
+  std::atomic<bool> is_ready{false};
+
+  KindRegistry kinds;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<StoreSecrets> secrets;
+  std::unique_ptr<Admission> admission;
+  std::unique_ptr<TokenIssuer> issuer;
+  std::unique_ptr<TokenVerifier> verifier;
+  std::unique_ptr<ConfigBuilder> builder;
+  std::unique_ptr<InsightWriter> insights;
+  std::unique_ptr<DataplaneCleanup> cleanup;
+  std::unique_ptr<Pipeline> pipeline;
+  std::unique_ptr<DataplaneServer> sidecars;
+  std::unique_ptr<PipelineConfigs> configs;
+  std::unique_ptr<ApiServer> api;
+  std::unique_ptr<Diagnostics> diagnostics;
+  std::unique_ptr<wire::Server> diagnostics_server;
+};
+
+Status ControlPlane::Rooms::start() {
+  add_builtin_kinds(kinds);
+  add_policy_kinds(kinds);
+  std::error_code problem;
+  std::filesystem::create_directories(settings.general.work_dir, problem);
+  if (problem)
+    return error(ErrorKind::Unavailable, "general.workDir (KUMA_GENERAL_WORK_DIR): cannot make the folder " +
+                                             settings.general.work_dir + ": " + problem.message());
+  MESH_TRY(TokenTrusts trusts, token_trusts(settings));
+  MESH_TRY(DataplaneServerSettings sidecar_settings, dataplane_server_settings(settings, trusts));
+
+  MESH_RETURN_IF_ERROR(start_diagnostics());  // first: it says that we are there, and not ready
+  MESH_TRY(store, open_store(settings.store, kinds));
+  secrets = std::make_unique<StoreSecrets>(*store);
+  admission = std::make_unique<Admission>(*store, kinds, admission_settings(settings), clock);
+  MESH_RETURN_IF_ERROR(ensure_defaults(*store, *admission, bootstrap_settings(settings), clock));
+  issuer = std::make_unique<TokenIssuer>(*secrets, clock);
+  verifier = std::make_unique<TokenVerifier>(*secrets, clock, std::move(trusts));
+
+  builder = std::make_unique<ConfigBuilder>(settings.multizone.zone.name, all_policies());
+  insights = std::make_unique<InsightWriter>(insight_settings(settings, instance_id), *store, clock);
+  cleanup = std::make_unique<DataplaneCleanup>(
+      offline_settings(settings), *store, [this](const ResourceKey& key) { return admission->remove(key, kOurselves); }, clock);
+  pipeline = std::make_unique<Pipeline>(pipeline_settings(settings),
+                                        PipelineNeeds{*store, *secrets, BuildsConfig::with(*builder),
+                                                      selects_by(all_policies()), *insights, *cleanup, clock});
+  sidecars = std::make_unique<DataplaneServer>(
+      std::move(sidecar_settings), DataplaneServerNeeds{loop, *store, *admission, kinds, *secrets, clock,
+                                                        pipeline->ads_sink(), pipeline->liveness_sink()});
+  pipeline->connect({[this](StreamId stream, Offer offer) { sidecars->ads().offer(stream, std::move(offer)); },
+                     [this](const ProxyId& proxy) { sidecars->on_dataplane_changed(proxy); }});
+  MESH_RETURN_IF_ERROR(cleanup->load());
+  MESH_RETURN_IF_ERROR(pipeline->load());
+  insights->start();
+  cleanup->start();
+  pipeline->start();
+  MESH_RETURN_IF_ERROR(sidecars->listen());
+  MESH_RETURN_IF_ERROR(start_api());
+  is_ready = true;
+  return {};
+}
+
+Status ControlPlane::Rooms::start_diagnostics() {
+  diagnostics = std::make_unique<Diagnostics>([this] { return is_ready.load(); },
+                                              [this] { return is_ready ? metrics_text(*pipeline, *store, kinds) : ""; });
+  const wire::Handler handler = [this](wire::Request request, wire::Respond respond) {
+    respond(diagnostics->answer(request));
+  };
+  wire::ServerSettings server{.name = "diagnostics", .address = "0.0.0.0", .port = settings.diagnostics.server_port, .limits = {}};
+  Result<std::unique_ptr<wire::Server>> started;
+  if (settings.diagnostics.tls_enabled) {
+    MESH_TRY(ServerKeys keys, load_server_keys({settings.diagnostics.tls_cert_file, settings.diagnostics.tls_key_file,
+                                                settings.general.work_dir, {}},
+                                               clock));
+    wire::TlsServerSettings tls;
+    tls.certificate_pem = std::move(keys.certificate_pem);
+    tls.key_pem = keys.key_pem.reveal();
+    started = wire::Server::listen_tls(loop, std::move(server), std::move(tls), handler);
+  } else {
+    started = wire::Server::listen(loop, std::move(server), handler);
+  }
+  if (!started) return with_context(started.error(), "diagnostics.serverPort (KUMA_DIAGNOSTICS_SERVER_PORT)");
+  diagnostics_server = *std::move(started);
+  return {};
+}
+
+Status ControlPlane::Rooms::start_api() {
+  configs = std::make_unique<PipelineConfigs>(*pipeline);
+  MESH_TRY(ApiListeners listeners, api_listeners(settings));
+  Result<std::unique_ptr<ApiServer>> started =
+      ApiServer::start(loop, ApiParts{*store, *admission, kinds, *issuer, *verifier, configs.get(), clock},
+                       api_settings(settings, instance_id), std::move(listeners));
+  if (!started)
+    return with_context(started.error(), "apiServer.http.port (KUMA_API_SERVER_HTTP_PORT), apiServer.https.port (KUMA_API_SERVER_HTTPS_PORT)");
+  api = *std::move(started);
+  return {};
+}
+
+Result<std::unique_ptr<ControlPlane>> ControlPlane::start(const ControlPlaneSettings& settings, wire::EventLoop& loop,
+                                                          const Clock& clock) {
+  std::unique_ptr<ControlPlane> out(new ControlPlane(std::make_unique<Rooms>(settings, loop, clock)));
+  Status started = out->rooms_->start();
+  if (started) return out;
+  out->stop(Duration::zero());
+  return std::move(started).error();
+}
+
+ControlPlane::ControlPlane(std::unique_ptr<Rooms> rooms) : rooms_(std::move(rooms)) {}
+ControlPlane::~ControlPlane() = default;
+
+void ControlPlane::stop(Duration grace) {
+  Rooms& rooms = *rooms_;
+  rooms.is_ready = false;
+  if (rooms.api) rooms.api->drain(grace);
+  // Proxies keep what they have; their streams end when the port closes, and they look for another control plane.
+  if (rooms.pipeline) rooms.pipeline->stop();
+  rooms.loop.stop();
+  rooms.loop.wait();
+}
+
+int ControlPlane::api_port() const { return rooms_->api->http_port(); }
+int ControlPlane::sidecar_port() const { return rooms_->sidecars->port(); }
+int ControlPlane::diagnostics_port() const { return rooms_->diagnostics_server->port(); }
+Store& ControlPlane::store() { return *rooms_->store; }
+Pipeline& ControlPlane::pipeline() { return *rooms_->pipeline; }
+
+}  // namespace mesh

@@ -1,0 +1,100 @@
+// taskmesh-cp: the control plane of a mesh.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <future>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "cp/control_plane.h"
+#include "settings/control_plane.h"
+#include "wire/event_loop.h"
+
+namespace mesh {
+namespace {
+
+struct Options {
+  std::string config_file;
+  std::string log_level = "info";
+  std::string log_format = "text";
+  std::string log_output;
+};
+
+int fail(const std::string& what) {
+  std::fprintf(stderr, "taskmesh-cp: %s\n", what.c_str());
+  return 1;
+}
+
+Result<LoadedControlPlaneSettings> load(const Options& options) {
+  std::string yaml;
+  if (!options.config_file.empty()) {
+    MESH_TRY(yaml, read_file(options.config_file));
+  }
+  return load_control_plane_settings(yaml, process_environment());
+}
+
+int run(const Options& options) {
+  log::Settings logging;
+  if (!log::parse_level(options.log_level, logging.level))
+    return fail("--log-level: is \"" + options.log_level + "\"; may be debug, info, warn, error or off");
+  logging.format = options.log_format == "json" ? log::Format::Json : log::Format::Text;
+  logging.output_path = options.log_output;
+  log::set_up(logging);
+
+  const Result<LoadedControlPlaneSettings> loaded = load(options);
+  if (!loaded) return fail(loaded.error().message());
+  for (const std::string& warning : loaded->warnings) MESH_LOG_WARN("settings", "{}", warning);
+  const ControlPlaneSettings& settings = loaded->settings;
+
+  wire::EventLoop loop(2);
+  std::promise<int> asked;
+  loop.on_signals({SIGTERM, SIGINT}, [&asked, first = true](int number) mutable {
+    if (std::exchange(first, false)) asked.set_value(number);
+  });
+  MESH_LOG_INFO("cp", "{} {} starts; store {}, zone \"{}\"", kProduct, kVersion, settings.store.type,
+                settings.multizone.zone.name);
+  Result<std::unique_ptr<ControlPlane>> control_plane = ControlPlane::start(settings, loop, real_clock());
+  if (!control_plane) return fail("cannot start: " + control_plane.error().message());
+  MESH_LOG_INFO("cp", "ready: REST on {}, sidecars on {}, diagnostics on {}", (*control_plane)->api_port(),
+                (*control_plane)->sidecar_port(), (*control_plane)->diagnostics_port());
+  const int number = asked.get_future().get();
+  MESH_LOG_INFO("cp", "stops: signal {}", number);
+  (*control_plane)->stop(settings.dp_server.graceful_shutdown_timeout);
+  return 0;
+}
+
+}  // namespace
+}  // namespace mesh
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App app("The control plane of a Taskmesh service mesh.", "taskmesh-cp");
+  app.require_subcommand(1);
+  mesh::Options options;
+  const auto add_log_options = [&](CLI::App& command) {
+    command.add_option("--log-level", options.log_level, "debug, info, warn, error or off")->capture_default_str();
+    command.add_option("--log-format", options.log_format, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+    command.add_option("--log-output-path", options.log_output, "a file to log to; standard error when empty");
+  };
+  add_log_options(app);
+  app.fallthrough();
+  CLI::App* run = app.add_subcommand("run", "Runs the control plane until it is told to stop (SIGTERM, Ctrl-C)");
+  run->add_option("-c,--config-file", options.config_file, "settings (YAML); variables KUMA_* win over it");
+  CLI::App* version = app.add_subcommand("version", "Says which version this is");
+  bool detailed = false;
+  version->add_flag("-a,--detailed", detailed, "with the version of the interfaces that it has");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {
+    return app.exit(problem);
+  }
+  if (*version) {
+    std::printf("%s %s\n", mesh::kProduct, mesh::kVersion);
+    if (detailed) std::printf("Interfaces of Kuma %s\n", mesh::kPeerVersion);
+    return 0;
+  }
+  return mesh::run(options);
+}

@@ -1,0 +1,26 @@
+// From the settings that a user writes to those that the rooms take.
+#pragma once
+
+#include "admission/admission.h"
+#include "admission/bootstrap_defaults.h"
+#include "api/api_server.h"
+#include "dpserver/dataplane_server.h"
+#include "pipeline/pipeline.h"
+#include "settings/control_plane.h"
+
+namespace mesh {
+
+AccessSettings access_settings(const ControlPlaneSettings& settings);
+AdmissionSettings admission_settings(const ControlPlaneSettings& settings);
+BootstrapSettings bootstrap_settings(const ControlPlaneSettings& settings);
+PipelineSettings pipeline_settings(const ControlPlaneSettings& settings);
+InsightWriterSettings insight_settings(const ControlPlaneSettings& settings, const std::string& instance_id);
+OfflineSettings offline_settings(const ControlPlaneSettings& settings);
+ApiSettings api_settings(const ControlPlaneSettings& settings, const std::string& instance_id);
+// Reads the files of public keys that are named.
+Result<TokenTrusts> token_trusts(const ControlPlaneSettings& settings);
+Result<DataplaneServerSettings> dataplane_server_settings(const ControlPlaneSettings& settings, TokenTrusts trusts);
+// `keys`: what the port for sidecars serves; the REST port does when it has no certificate of its own.
+Result<ApiListeners> api_listeners(const ControlPlaneSettings& settings);
+
+}  // namespace mesh
