@@ -41,8 +41,8 @@ class LocalAuthority final : public CertificateAuthority {
     draft.dns_names = request.dns_names;
     draft.ip_addresses = request.ip_addresses;
     draft.uris = request.uris;
-    draft.not_before = now - std::chrono::duration_cast<SystemTime::duration>(request.backdate);
-    draft.not_after = std::min(now + std::chrono::duration_cast<SystemTime::duration>(request.valid_for), expires_);
+    draft.not_before = later(now, -request.backdate);
+    draft.not_after = std::min(later(now, request.valid_for), expires_);
     draft.for_server = request.for_server;
     draft.for_client = request.for_client;
     MESH_TRY(const openssl::Certificate certificate, build_certificate(draft, key.get(), {certificate_.get(), key_.get()}));

@@ -13,8 +13,6 @@ namespace {
 
 using std::chrono::hours;
 
-SystemTime later(SystemTime time, Duration by) { return time + std::chrono::duration_cast<SystemTime::duration>(by); }
-
 Result<KeyPair> print_pair(X509* certificate, EVP_PKEY* key, const CertificateDraft& draft) {
   MESH_TRY(std::string certificate_pem, print_certificate(certificate));
   MESH_TRY(Secret key_pem, openssl::print_private_key(key));

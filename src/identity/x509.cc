@@ -210,6 +210,11 @@ SystemTime expiry_of(X509* certificate) {
   return std::chrono::system_clock::from_time_t(timegm(&parts));
 }
 
+SystemTime later(SystemTime time, Duration by) {
+  constexpr Duration kLongest = std::chrono::hours(100 * 365 * 24);
+  return time + std::chrono::duration_cast<SystemTime::duration>(std::min(by, kLongest));
+}
+
 Result<openssl::Key> make_rsa_key(unsigned bits) {
   openssl::Key key(EVP_RSA_gen(bits));
   if (key == nullptr) return openssl::failure("cannot make an RSA key");

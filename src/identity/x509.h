@@ -15,6 +15,9 @@ Result<std::string> print_certificate(X509* certificate);
 std::string fingerprint(X509* certificate);  // SHA-256, hex
 SystemTime expiry_of(X509* certificate);
 
+// `by` is taken as 100 years at most, so that no sum overflows.
+SystemTime later(SystemTime time, Duration by);
+
 Result<openssl::Key> make_key(KeyType type);
 Result<openssl::Key> make_rsa_key(unsigned bits);
 
