@@ -34,6 +34,9 @@ KindPaths paths_of(const Kind& kind);
 // The mesh that the path names is there, and the user may read the kind. Nothing: go on.
 std::optional<wire::Response> refuse_read(const Context& context, const Call& call, const Kind& kind);
 
+// 405 with the reason why this kind cannot be written here.
+wire::Response refuse_write(const Context& context, std::string_view kind);
+
 // Resources of a kind that the query asks for, and how many there are in all.
 struct Listing {
   std::vector<Resource> items;

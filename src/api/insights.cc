@@ -263,6 +263,10 @@ void add_insight_routes(Router& router, const Context& context) {
   router.add("GET", "/service-insights", list_services);
   router.add("GET", "/meshes/{mesh}/service-insights", list_services);
   router.add("GET", "/meshes/{mesh}/service-insights/{name}", [&context](const Call& call) { return get_service_insight(context, call); });
+  for (const char* method : {"PUT", "DELETE"}) {
+    router.add(method, "/mesh-insights/{name}", [&context](const Call&) { return refuse_write(context, "MeshInsight"); });
+    router.add(method, "/meshes/{mesh}/service-insights/{name}", [&context](const Call&) { return refuse_write(context, "ServiceInsight"); });
+  }
   router.add("GET", "/global-insight", [&context](const Call&) { return global_insight(context); });
   router.add("GET", "/global-insights", [&context](const Call&) { return global_insights(context); });
 }

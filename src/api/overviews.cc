@@ -35,12 +35,14 @@ bool is_meta(std::string_view key) {
          key == "labels" || key == "kri";
 }
 
-object overview_json(const Context& context, const Kinds& kinds, const Resource& resource) {
+// In a list the insight is left out where there is none.
+object overview_json(const Context& context, const Kinds& kinds, const Resource& resource, bool is_in_list) {
   object out;
   object spec;
   for (const auto& [key, value] : to_json(resource)) (is_meta(key) ? out : spec)[key] = value;
   out["type"] = std::string(kinds.overview->kind) + "Overview";
   out[kinds.overview->kind_key] = std::move(spec);
+  if (!is_in_list) out[kinds.overview->insight_key].emplace_object();
   if (const auto found = context.parts.store.get({kinds.insight, resource.key.mesh, resource.key.name})) {
     object& insight = out[kinds.overview->insight_key].emplace_object();
     for (const auto& [key, value] : to_json(*found)) {
@@ -57,7 +59,7 @@ wire::Response list(const Context& context, const Call& call, const Kinds& kinds
   const auto found = list_resources(context, call, *kinds.kind, *page);
   if (!found) return error_response(found.error(), "Could not retrieve resources");
   boost::json::array items;
-  for (const auto& resource : found->items) items.push_back(overview_json(context, kinds, resource));
+  for (const auto& resource : found->items) items.push_back(overview_json(context, kinds, resource, true));
   return json_response(200, page_json(call.request, *page, found->total, std::move(items)));
 }
 
@@ -65,7 +67,7 @@ wire::Response get(const Context& context, const Call& call, const Kinds& kinds)
   if (auto refused = refuse_read(context, call, *kinds.kind)) return *refused;
   const auto resource = context.parts.store.get({kinds.kind, call.param("mesh"), call.param("name")});
   if (!resource) return error_response(resource.error(), "Could not retrieve a resource");
-  return json_response(200, overview_json(context, kinds, *resource));
+  return json_response(200, overview_json(context, kinds, *resource, false));
 }
 
 }  // namespace

@@ -84,8 +84,16 @@ wire::Response remove(const Context& context, const Call& call, const Kind& kind
   return json_response(200, object{});
 }
 
+// Documents come in one format; asking for another one is a mistake that is better named.
+Status check_format(const Call& call) {
+  const std::string format = call.query("format");
+  if (format.empty() || format == "universal") return {};
+  return Error{ErrorKind::Invalid, {}, {}, {{"format", fmt::format("is \"{}\"; may be universal", format)}}};
+}
+
 wire::Response get(const Context& context, const Call& call, const Kind& kind) {
   if (auto refused = refuse_read(context, call, kind)) return *refused;
+  if (const auto format = check_format(call); !format) return error_response(format.error(), "Could not retrieve a resource");
   const auto resource = context.parts.store.get(key_of(call, kind));
   if (!resource) return error_response(resource.error(), "Could not retrieve a resource");
   return json_response(200, to_json(*resource));
@@ -102,15 +110,14 @@ wire::Response list(const Context& context, const Call& call, const Kind& kind) 
   return json_response(200, page_json(call.request, *page, found->total, std::move(items)));
 }
 
-wire::Response read_only(const Context& context, const Kind& kind) {
+}  // namespace
+
+wire::Response refuse_write(const Context& context, std::string_view kind) {
   return problem_response({405, "Method not allowed",
-                           context.settings.read_only
-                               ? "This control plane does not accept changes over its API"
-                               : fmt::format("{} is written by the control plane only", kind.name),
+                           context.settings.read_only ? "This control plane does not accept changes over its API"
+                                                      : fmt::format("{} is written by the control plane only", kind),
                            {}});
 }
-
-}  // namespace
 
 void add_resource_routes(Router& router, const Context& context) {
   for (const Kind* kind : context.parts.kinds.all()) {
@@ -122,10 +129,10 @@ void add_resource_routes(Router& router, const Context& context) {
     for (const auto& path : paths.items) {
       router.add("GET", path, [&context, kind](const Call& call) { return get(context, call, *kind); });
       router.add("PUT", path, [&context, kind, may_write](const Call& call) {
-        return may_write ? put(context, call, *kind) : read_only(context, *kind);
+        return may_write ? put(context, call, *kind) : refuse_write(context, kind->name);
       });
       router.add("DELETE", path, [&context, kind, may_write](const Call& call) {
-        return may_write ? remove(context, call, *kind) : read_only(context, *kind);
+        return may_write ? remove(context, call, *kind) : refuse_write(context, kind->name);
       });
     }
   }

@@ -11,9 +11,9 @@ using testing::IsEmpty;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 
-Router make_router() {
+const Router& the_router() {
+  static Router router;
   const Answer none = [](const Call&) { return wire::Response{}; };
-  Router router;
   router.add("GET", "/", none);
   router.add("GET", "/meshes", none);
   router.add("GET", "/meshes/{name}", none);
@@ -25,37 +25,37 @@ Router make_router() {
 }
 
 TEST(Router, NamesThePiecesOfAPath) {
-  const auto match = make_router().find("GET", "/meshes/prod/dataplanes/web-1");
+  const auto match = the_router().find("GET", "/meshes/prod/dataplanes/web-1");
   ASSERT_NE(match.answer, nullptr);
   EXPECT_THAT(match.params, UnorderedElementsAre(Pair("mesh", "prod"), Pair("name", "web-1")));
   EXPECT_EQ(match.pattern, "/meshes/{mesh}/dataplanes/{name}");
 }
 
 TEST(Router, PrefersAFixedPieceToANamedOne) {
-  const auto match = make_router().find("GET", "/meshes/prod/dataplanes/_overview");
+  const auto match = the_router().find("GET", "/meshes/prod/dataplanes/_overview");
   EXPECT_EQ(match.pattern, "/meshes/{mesh}/dataplanes/_overview");
 }
 
 TEST(Router, GoesBackToTheNamedPieceWhenTheFixedOneLeadsNowhere) {
-  const auto match = make_router().find("GET", "/meshes/prod/dataplanes/_overview/_overview");
+  const auto match = the_router().find("GET", "/meshes/prod/dataplanes/_overview/_overview");
   EXPECT_EQ(match.pattern, "/meshes/{mesh}/dataplanes/{name}/_overview");
   EXPECT_THAT(match.params, UnorderedElementsAre(Pair("mesh", "prod"), Pair("name", "_overview")));
 }
 
 TEST(Router, ForgivesASlashAtTheEnd) {
-  EXPECT_NE(make_router().find("GET", "/meshes/").answer, nullptr);
-  EXPECT_NE(make_router().find("GET", "/").answer, nullptr);
+  EXPECT_NE(the_router().find("GET", "/meshes/").answer, nullptr);
+  EXPECT_NE(the_router().find("GET", "/").answer, nullptr);
 }
 
 TEST(Router, SaysWhichMethodsAPathHas) {
-  const auto match = make_router().find("DELETE", "/meshes/prod");
+  const auto match = the_router().find("DELETE", "/meshes/prod");
   EXPECT_EQ(match.answer, nullptr);
   EXPECT_THAT(match.allowed, ElementsAre("GET", "PUT"));
 }
 
 TEST(Router, KnowsNoOtherPaths) {
   for (const char* path : {"", "meshes", "/nope", "/meshes/a/b", "/meshes//dataplanes/x", "//", "//meshes", "/meshes/a/dataplanes/b/c"}) {
-    const auto match = make_router().find("GET", path);
+    const auto match = the_router().find("GET", path);
     EXPECT_EQ(match.answer, nullptr) << path;
     EXPECT_THAT(match.allowed, IsEmpty()) << path;
   }

@@ -303,8 +303,11 @@ int run(std::vector<std::string> arguments, Terminal& terminal) {
   try {
     std::ranges::reverse(arguments);  // as the library wants them
     app.parse(arguments);
-  } catch (const CLI::ParseError& stopped) {  // also for --help
-    return app.exit(stopped, terminal.out, terminal.err) == 0 ? 0 : 1;
+  } catch (const CLI::Success& help) {
+    return app.exit(help, terminal.out, terminal.err);
+  } catch (const CLI::ParseError& wrong) {
+    terminal.err << fmt::format("Error: {}\nRun '{} --help' for usage.\n", wrong.what(), kProgram);
+    return 1;
   }
   const Status done = carry_out(commands, terminal);
   if (done) return 0;
