@@ -34,7 +34,7 @@ Status ensure_admin_token(Store& store, const Clock& clock) {
 }
 
 // A zone's control plane knows one zone, its own: one that is left from a former name goes.
-Status ensure_zone(Store& store, Admission& admission, const std::string& zone) {
+Status ensure_zone(Store& store, Admission& admission, const std::string& zone, const Clock& clock) {
   MESH_TRY(const Page zones, store.list({.kind = &kZoneKind, .mesh = {}, .name_contains = {}, .labels = {}, .offset = 0, .size = 0}));
   bool exists = false;
   for (const Resource& each : zones.items) {
@@ -47,8 +47,7 @@ Status ensure_zone(Store& store, Admission& admission, const std::string& zone) 
   Resource resource;
   resource.key = {&kZoneKind, {}, zone};
   resource.spec = AnySpec::of(Zone{});
-  MESH_RETURN_IF_ERROR(admission.put(std::move(resource), {admin_user(), Via::ControlPlane}));
-  return {};
+  return write_first(store, std::move(resource), clock);
 }
 
 Status ensure_default_mesh(Store& store, Admission& admission) {
@@ -68,7 +67,7 @@ Status ensure_defaults(Store& store, Admission& admission, const BootstrapSettin
   MESH_RETURN_IF_ERROR(ensure_signing_key(store, "user-token-signing-key-", clock));
   MESH_RETURN_IF_ERROR(ensure_signing_key(store, "zone-token-signing-key-", clock));
   if (settings.create_admin_token) MESH_RETURN_IF_ERROR(ensure_admin_token(store, clock));
-  if (!settings.zone.empty()) MESH_RETURN_IF_ERROR(ensure_zone(store, admission, settings.zone));
+  if (!settings.zone.empty()) MESH_RETURN_IF_ERROR(ensure_zone(store, admission, settings.zone, clock));
   if (settings.create_default_mesh) MESH_RETURN_IF_ERROR(ensure_default_mesh(store, admission));
   return {};
 }

@@ -20,7 +20,8 @@ void set_or_erase(Labels& labels, const char* name, bool enabled) {
 }
 
 void add_proxy_labels(Labels& labels, const Dataplane& dataplane) {
-  labels[kProxyTypeLabel] = dataplane.networking.gateway ? "gateway" : "sidecar";
+  const auto& gateway = dataplane.networking.gateway;  // one that we do not run ourselves has a sidecar
+  labels[kProxyTypeLabel] = gateway && gateway->type == GatewayType::BUILTIN ? "gateway" : "sidecar";
   const auto has = [&](ListenerType type) { return std::ranges::count(dataplane.networking.listeners, type, &DataplaneListener::type) > 0; };
   set_or_erase(labels, "kuma.io/listener-zoneingress", has(ListenerType::ZoneIngress));
   set_or_erase(labels, "kuma.io/listener-zoneegress", has(ListenerType::ZoneEgress));
