@@ -87,8 +87,7 @@ void Http2GrpcStream::close(const GrpcStatus& status) {
   if (std::exchange(is_closed_, true)) return;
   carrier_ = nullptr;
   queue_ = {};
-  queued_bytes_ = 0;
-  unsent_.store(0, std::memory_order_relaxed);
+  unsent_.fetch_sub(std::exchange(queued_bytes_, 0), std::memory_order_relaxed);
   decoder_ = MessageDecoder(0);
   auto events = std::move(events_);
   if (events) events->on_closed(status);

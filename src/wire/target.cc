@@ -11,12 +11,13 @@ namespace {
 // Browsers and curl send some characters bare that RFC 3986 wants escaped.
 Result<std::string> escape_what_should_be(std::string_view target) {
   constexpr char kHex[] = "0123456789ABCDEF";
+  std::string_view unusual = target.starts_with('/') ? " \"<>\\^`{|}[]" : " \"<>\\^`{|}";  // a host may have brackets
   std::string escaped;
   escaped.reserve(target.size());
   for (char c : target) {
     auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7f) return invalid("request target", "contains a control character");
-    if (byte >= 0x80 || std::string_view(" \"<>\\^`{|}").find(c) != std::string_view::npos) {
+    if (byte >= 0x80 || unusual.find(c) != std::string_view::npos) {
       escaped += {'%', kHex[byte >> 4], kHex[byte & 15]};
     } else {
       escaped += c;
@@ -60,7 +61,7 @@ Status parse_target(std::string_view target, Request& request) {
   target = target.substr(0, target.find('#'));
   MESH_TRY(std::string escaped, escape_what_should_be(target));
   auto url = escaped.starts_with('/') ? boost::urls::parse_origin_form(escaped) : boost::urls::parse_absolute_uri(escaped);
-  if (!url) return invalid("request target", "is not a path or a URL");
+  if (!url || (url->has_scheme() && url->encoded_host().empty())) return invalid("request target", "is not a path or a URL");
   request.path = decoded(url->encoded_path(), false);
   if (request.path.empty()) request.path = "/";
   if (request.path.find('\0') != std::string::npos) return invalid("request target", "contains a zero byte");
