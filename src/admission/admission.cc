@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "admission/consistency.h"
 #include "admission/labels.h"
 #include "admission/membership.h"
 #include "admission/mesh_companions.h"
-#include "admission/consistency.h"
 #include "model/dataplane.h"
 #include "model/json.h"
 #include "model/mesh.h"
@@ -20,11 +20,13 @@ bool is_same(const Resource& stored, const Resource& draft) {
   const Kind& kind = *draft.key.kind;
   if (stored.labels != draft.labels || kind.print(stored.spec) != kind.print(draft.spec)) return false;
   if (stored.status.empty() != draft.status.empty()) return false;
-  return draft.status.empty() || kind.print_status == nullptr || kind.print_status(stored.status) == kind.print_status(draft.status);
+  return draft.status.empty() || kind.print_status == nullptr ||
+         kind.print_status(stored.status) == kind.print_status(draft.status);
 }
 
 // What the control plane adds to what was asked for.
-void complete(Resource& draft, const std::optional<Resource>& stored, const Mesh* mesh, const Actor& actor, const std::string& zone) {
+void complete(Resource& draft, const std::optional<Resource>& stored, const Mesh* mesh, const Actor& actor,
+              const std::string& zone) {
   if (const auto* dataplane = draft.spec.as<Dataplane>(); dataplane != nullptr && mesh != nullptr) {
     Dataplane completed = *dataplane;
     add_zone_tags(completed, *mesh, zone);
@@ -82,11 +84,13 @@ Result<Admission::Outcome> Admission::put_once(const Resource& draft, const Acto
   if (const auto* dataplane = resource.spec.as<Dataplane>(); dataplane != nullptr && mesh_of_draft != nullptr)
     check_membership(*dataplane, *mesh_of_draft, resource.key.mesh, violations);
   const Mesh* as_mesh = resource.spec.as<Mesh>();
-  if (as_mesh != nullptr) check_mesh_change(*as_mesh, resource.key.name, stored ? &*stored : nullptr, store_, violations);
+  if (as_mesh != nullptr)
+    check_mesh_change(*as_mesh, resource.key.name, stored ? &*stored : nullptr, store_, violations);
   if (!violations.empty()) return refused(resource.key, std::move(violations));
 
   if (const std::size_t size = print_json(kind.print(resource.spec)).size(); size > settings_.max_resource_bytes)
-    return error(ErrorKind::TooLarge, fmt::format("{} has {} bytes; may have at most {}", resource.key.to_string(), size, settings_.max_resource_bytes));
+    return error(ErrorKind::TooLarge, fmt::format("{} has {} bytes; may have at most {}", resource.key.to_string(),
+                                                  size, settings_.max_resource_bytes));
 
   Outcome outcome{.resource = resource, .created = !stored, .changed = true, .warnings = {}};
   if (kind.warn != nullptr) kind.warn(resource.spec, outcome.warnings);

@@ -76,7 +76,9 @@ class AdmissionTest : public ::testing::Test {
     EXPECT_TRUE(document.has_value() && document->violations.empty()) << yaml;
     return document->resource;
   }
-  Result<Admission::Outcome> put(const std::string& yaml, const Actor& actor = kAdminActor) { return admission_->put(read(yaml), actor); }
+  Result<Admission::Outcome> put(const std::string& yaml, const Actor& actor = kAdminActor) {
+    return admission_->put(read(yaml), actor);
+  }
 
   // A mesh without what comes with one: making its keys takes long.
   void given_mesh(const std::string& yaml = "{type: Mesh, name: m}") {
@@ -84,7 +86,9 @@ class AdmissionTest : public ::testing::Test {
   }
 
   // The fields that a write is refused for.
-  std::vector<std::string> refused(const std::string& yaml, const Actor& actor = kAdminActor) { return fields(put(yaml, actor)); }
+  std::vector<std::string> refused(const std::string& yaml, const Actor& actor = kAdminActor) {
+    return fields(put(yaml, actor));
+  }
   template <class T>
   static std::vector<std::string> fields(const Result<T>& result) {
     std::vector<std::string> names;
@@ -111,15 +115,18 @@ class AdmissionTest : public ::testing::Test {
 };
 
 TEST_F(AdmissionTest, AMeshComesWithItsSigningKeyItsAuthorityAndItsFirstPolicies) {
-  const auto outcome = put("{type: Mesh, name: m, mtls: {enabledBackend: ca-1, backends: [{name: ca-1, type: builtin}]}}", kAnybody);
+  const auto outcome =
+      put("{type: Mesh, name: m, mtls: {enabledBackend: ca-1, backends: [{name: ca-1, type: builtin}]}}", kAnybody);
 
   ASSERT_TRUE(outcome.has_value()) << outcome.error().message();
   EXPECT_TRUE(outcome->created && outcome->changed);
   EXPECT_THAT(outcome->resource.labels, ElementsAre());
-  EXPECT_THAT(names(kSecretKind, "m"), ElementsAre("dataplane-token-signing-key-m-1", "m.ca-builtin-cert-ca-1", "m.ca-builtin-key-ca-1"));
+  EXPECT_THAT(names(kSecretKind, "m"),
+              ElementsAre("dataplane-token-signing-key-m-1", "m.ca-builtin-cert-ca-1", "m.ca-builtin-key-ca-1"));
   EXPECT_THAT(names(kTimeout, "m"), ElementsAre("timeout-all-m"));
   const Resource policy = store_.get({&kTimeout, "m", "timeout-all-m"}).value();
-  EXPECT_THAT(policy.labels, ElementsAre(Pair(kEnvironmentLabel, "universal"), Pair(kMeshLabel, "m"), Pair(kOriginLabel, "zone"), Pair(kZoneLabel, "east")));
+  EXPECT_THAT(policy.labels, ElementsAre(Pair(kEnvironmentLabel, "universal"), Pair(kMeshLabel, "m"),
+                                         Pair(kOriginLabel, "zone"), Pair(kZoneLabel, "east")));
   EXPECT_EQ(policy.created, clock_.now());
   const auto& mesh = outcome->resource.spec_as<Mesh>();
   EXPECT_TRUE(load_authority("m", *mesh.enabled_ca(), StoreSecrets(store_)).has_value());
@@ -128,7 +135,8 @@ TEST_F(AdmissionTest, AMeshComesWithItsSigningKeyItsAuthorityAndItsFirstPolicies
 TEST_F(AdmissionTest, OnlyAGatewayThatWeRunIsLabelledAsOne) {
   given_mesh();
   const auto type_of = [&](const std::string& gateway) {
-    return put("{type: Dataplane, mesh: m, name: g, networking: {address: 10.0.0.1, gateway: " + gateway + "}}", kProxy)->resource.labels.at(kProxyTypeLabel);
+    return put("{type: Dataplane, mesh: m, name: g, networking: {address: 10.0.0.1, gateway: " + gateway + "}}", kProxy)
+        ->resource.labels.at(kProxyTypeLabel);
   };
   EXPECT_EQ(type_of("{tags: {kuma.io/service: g}}"), "sidecar");
   EXPECT_EQ(type_of("{type: BUILTIN, tags: {kuma.io/service: g}}"), "gateway");
@@ -142,7 +150,8 @@ TEST_F(AdmissionTest, AMeshMaySkipItsFirstPolicies) {
 TEST_F(AdmissionTest, AnAuthorityIsMadeWhenABackendIsAddedAndKeptAfterwards) {
   ASSERT_TRUE(put("{type: Mesh, name: m}"));
   ASSERT_TRUE(admission_->remove({&kTimeout, "m", "timeout-all-m"}, kAdminActor));
-  const std::string with_ca = "{type: Mesh, name: m, mtls: {enabledBackend: ca-1, backends: [{name: ca-1, type: builtin}]}}";
+  const std::string with_ca =
+      "{type: Mesh, name: m, mtls: {enabledBackend: ca-1, backends: [{name: ca-1, type: builtin}]}}";
 
   ASSERT_TRUE(put(with_ca));
 
@@ -175,25 +184,33 @@ TEST_F(AdmissionTest, WhatChangesNothingWritesNothing) {
 TEST_F(AdmissionTest, ADataplaneGetsItsZoneAndItsLabels) {
   given_mesh();
 
-  const auto outcome = put("{type: Dataplane, mesh: m, name: web-1, networking: {address: 10.0.0.1, inbound: [{port: 80, tags: {kuma.io/service: web, "
-                           "kuma.io/zone: nowhere}}]}}", kProxy);
+  const auto outcome =
+      put("{type: Dataplane, mesh: m, name: web-1, networking: {address: 10.0.0.1, inbound: [{port: 80, tags: "
+          "{kuma.io/service: web, "
+          "kuma.io/zone: nowhere}}]}}",
+          kProxy);
 
   ASSERT_TRUE(outcome.has_value()) << outcome.error().message();
   EXPECT_EQ(outcome->resource.spec_as<Dataplane>().networking.inbound[0].tags.at(kZoneTag), "east");
-  EXPECT_THAT(outcome->resource.labels, ElementsAre(Pair(kEnvironmentLabel, "universal"), Pair(kMeshLabel, "m"), Pair(kOriginLabel, "zone"),
-                                                    Pair(kProxyTypeLabel, "sidecar"), Pair(kZoneLabel, "east")));
+  EXPECT_THAT(outcome->resource.labels,
+              ElementsAre(Pair(kEnvironmentLabel, "universal"), Pair(kMeshLabel, "m"), Pair(kOriginLabel, "zone"),
+                          Pair(kProxyTypeLabel, "sidecar"), Pair(kZoneLabel, "east")));
 }
 
 TEST_F(AdmissionTest, AnInboundThatIsProbedBeginsAsNotReady) {
   given_mesh();
-  const auto outcome = put("{type: Dataplane, mesh: m, name: w, networking: {address: 10.0.0.1, inbound: [{port: 80, serviceProbe: {tcp: {}}, tags: "
-                           "{kuma.io/service: web}}]}}", kProxy);
+  const auto outcome =
+      put("{type: Dataplane, mesh: m, name: w, networking: {address: 10.0.0.1, inbound: [{port: 80, serviceProbe: "
+          "{tcp: {}}, tags: "
+          "{kuma.io/service: web}}]}}",
+          kProxy);
   EXPECT_EQ(outcome->resource.spec_as<Dataplane>().networking.inbound[0].state, InboundState::NotReady);
 }
 
 TEST_F(AdmissionTest, AllFaultsAreNamedAtOnce) {
   given_mesh();
-  EXPECT_THAT(refused("{type: Dataplane, mesh: m, name: Bad_Name, labels: {kuma.io/zone: west}, networking: {address: 'a b', inbound: [{port: 0, tags: "
+  EXPECT_THAT(refused("{type: Dataplane, mesh: m, name: Bad_Name, labels: {kuma.io/zone: west}, networking: {address: "
+                      "'a b', inbound: [{port: 0, tags: "
                       "{kuma.io/service: web}}]}}"),
               ElementsAre("name", "labels[\"kuma.io/zone\"]", "networking.address", "networking.inbound[0].port"));
 }
@@ -203,9 +220,12 @@ TEST_F(AdmissionTest, WithoutItsMeshThereIsNothingToWrite) {
 }
 
 TEST_F(AdmissionTest, AMeshDecidesWhoMayBeAMember) {
-  given_mesh("{type: Mesh, name: m, constraints: {dataplaneProxy: {requirements: [{tags: {team: '*'}}], restrictions: [{tags: {kuma.io/service: evil}}]}}}");
+  given_mesh(
+      "{type: Mesh, name: m, constraints: {dataplaneProxy: {requirements: [{tags: {team: '*'}}], restrictions: [{tags: "
+      "{kuma.io/service: evil}}]}}}");
   const auto join = [&](const std::string& tags) {
-    return refused("{type: Dataplane, mesh: m, name: d, networking: {address: 10.0.0.1, inbound: [{port: 80, tags: " + tags + "}]}}");
+    return refused("{type: Dataplane, mesh: m, name: d, networking: {address: 10.0.0.1, inbound: [{port: 80, tags: " +
+                   tags + "}]}}");
   };
   EXPECT_THAT(join("{kuma.io/service: web, team: a}"), ElementsAre());
   EXPECT_THAT(join("{kuma.io/service: web}"), ElementsAre("networking.inbound[0].tags"));
@@ -214,14 +234,17 @@ TEST_F(AdmissionTest, AMeshDecidesWhoMayBeAMember) {
 
 TEST_F(AdmissionTest, TheAuthorityCannotChangeWhileItIsInUse) {
   given_mesh("{type: Mesh, name: m, mtls: {enabledBackend: a, backends: [{name: a, type: builtin}]}}");
-  EXPECT_THAT(refused("{type: Mesh, name: m, mtls: {enabledBackend: b, backends: [{name: b, type: builtin}]}}"), ElementsAre("mtls.enabledBackend"));
+  EXPECT_THAT(refused("{type: Mesh, name: m, mtls: {enabledBackend: b, backends: [{name: b, type: builtin}]}}"),
+              ElementsAre("mtls.enabledBackend"));
   given_mesh();
-  EXPECT_THAT(refused("{type: Mesh, name: m, mtls: {enabledBackend: b, backends: [{name: b, type: builtin}]}}"), ElementsAre());
+  EXPECT_THAT(refused("{type: Mesh, name: m, mtls: {enabledBackend: b, backends: [{name: b, type: builtin}]}}"),
+              ElementsAre());
 }
 
 TEST_F(AdmissionTest, AProvidedAuthorityMustBeThere) {
   const auto mesh = [](const std::string& conf, const std::string& skip = "false") {
-    return "{type: Mesh, name: m, mtls: {skipValidation: " + skip + ", enabledBackend: p, backends: [{name: p, type: provided, conf: " + conf + "}]}}";
+    return "{type: Mesh, name: m, mtls: {skipValidation: " + skip +
+           ", enabledBackend: p, backends: [{name: p, type: provided, conf: " + conf + "}]}}";
   };
   EXPECT_THAT(refused(mesh("{}")), ElementsAre("mtls.backends[0].conf.cert", "mtls.backends[0].conf.key"));
   EXPECT_FALSE(refused(mesh("{cert: {secret: c}, key: {secret: k}}")).empty());
@@ -247,7 +270,8 @@ TEST_F(AdmissionTest, AMeshWithDataplanesStays) {
 
 TEST_F(AdmissionTest, ASecretInUseStays) {
   given_mesh("{type: Mesh, name: m, mtls: {backends: [{name: a, type: builtin}]}}");
-  for (const char* name : {"m.ca-builtin-key-a", "other"}) ASSERT_TRUE(admission_->put(secret_resource("m", name, Secret("x")), kAdminActor));
+  for (const char* name : {"m.ca-builtin-key-a", "other"})
+    ASSERT_TRUE(admission_->put(secret_resource("m", name, Secret("x")), kAdminActor));
   EXPECT_THAT(fields(admission_->remove({&kSecretKind, "m", "m.ca-builtin-key-a"}, kAdminActor)), ElementsAre("name"));
   EXPECT_TRUE(admission_->remove({&kSecretKind, "m", "other"}, kAdminActor));
 }
@@ -256,7 +280,8 @@ TEST_F(AdmissionTest, AConnectedZoneStays) {
   ASSERT_TRUE(put("{type: Zone, name: west}"));
   ASSERT_TRUE(put("{type: ZoneInsight, name: west, subscriptions: [{id: '1'}]}", kControlPlane));
   EXPECT_THAT(fields(admission_->remove({&kZoneKind, {}, "west"}, kAdminActor)), ElementsAre("zone"));
-  ASSERT_TRUE(put("{type: ZoneInsight, name: west, subscriptions: [{id: '1', disconnectTime: '2026-01-01T00:00:00Z'}]}", kControlPlane));
+  ASSERT_TRUE(put("{type: ZoneInsight, name: west, subscriptions: [{id: '1', disconnectTime: '2026-01-01T00:00:00Z'}]}",
+                  kControlPlane));
   EXPECT_TRUE(admission_->remove({&kZoneKind, {}, "west"}, kAdminActor));
 }
 
@@ -292,8 +317,9 @@ TEST_F(AdmissionTest, TheApiCannotWriteAStatus) {
 TEST_F(AdmissionTest, TheOriginOfAResourceNeverChanges) {
   given_mesh();
   ASSERT_TRUE(put("{type: Timeout, mesh: m, name: t, labels: {kuma.io/display-name: first}}"));
-  EXPECT_THAT(refused("{type: Timeout, mesh: m, name: t, labels: {kuma.io/display-name: second, kuma.io/origin: global}}"),
-              ElementsAre("labels[\"kuma.io/origin\"]", "labels[\"kuma.io/zone\"]", "labels[\"kuma.io/display-name\"]"));
+  EXPECT_THAT(
+      refused("{type: Timeout, mesh: m, name: t, labels: {kuma.io/display-name: second, kuma.io/origin: global}}"),
+      ElementsAre("labels[\"kuma.io/origin\"]", "labels[\"kuma.io/zone\"]", "labels[\"kuma.io/display-name\"]"));
   EXPECT_THAT(refused("{type: Timeout, mesh: m, name: t, labels: {kuma.io/display-name: first, a: b}}"), ElementsAre());
 }
 
@@ -307,7 +333,8 @@ TEST_F(AdmissionTest, WhatIsTooLargeIsRefusedByItsSize) {
   small.max_resource_bytes = 100;
   Admission admission(store_, kinds_, small, clock_);
   given_mesh();
-  const auto refusal = admission.put(read("{type: Secret, mesh: m, name: s, data: " + std::string(120, 'A') + "}"), kAdminActor);
+  const auto refusal =
+      admission.put(read("{type: Secret, mesh: m, name: s, data: " + std::string(120, 'A') + "}"), kAdminActor);
   EXPECT_EQ(refusal.error().kind, ErrorKind::TooLarge);
 }
 
@@ -315,7 +342,8 @@ TEST_F(AdmissionTest, TheFirstStartMakesKeysTheAdminsTokenTheZoneAndTheDefaultMe
   const BootstrapSettings bootstrap{.zone = "east"};
   ASSERT_TRUE(ensure_defaults(store_, *admission_, bootstrap, clock_));
 
-  EXPECT_THAT(names(kGlobalSecretKind), ElementsAre("admin-user-token", "user-token-signing-key-1", "zone-token-signing-key-1"));
+  EXPECT_THAT(names(kGlobalSecretKind),
+              ElementsAre("admin-user-token", "user-token-signing-key-1", "zone-token-signing-key-1"));
   EXPECT_THAT(names(kMeshKind), ElementsAre("default"));
   EXPECT_THAT(names(kZoneKind), ElementsAre("east"));
   const StoreSecrets secrets(store_);

@@ -35,7 +35,8 @@ Status ensure_admin_token(Store& store, const Clock& clock) {
 
 // A zone's control plane knows one zone, its own: one that is left from a former name goes.
 Status ensure_zone(Store& store, Admission& admission, const std::string& zone, const Clock& clock) {
-  MESH_TRY(const Page zones, store.list({.kind = &kZoneKind, .mesh = {}, .name_contains = {}, .labels = {}, .offset = 0, .size = 0}));
+  MESH_TRY(const Page zones,
+           store.list({.kind = &kZoneKind, .mesh = {}, .name_contains = {}, .labels = {}, .offset = 0, .size = 0}));
   bool exists = false;
   for (const Resource& each : zones.items) {
     exists = exists || each.key.name == zone;

@@ -17,9 +17,13 @@ namespace {
 constexpr std::size_t kLongestMeshName = 63;  // it is a part of names that may not be longer
 
 Status check_mesh_removal(const std::string& mesh, const Store& store, Violations& violations) {
-  MESH_TRY(const Page dataplanes, store.list({.kind = &kDataplaneKind, .mesh = mesh, .name_contains = {}, .labels = {}, .offset = 0, .size = 1}));
+  MESH_TRY(
+      const Page dataplanes,
+      store.list({.kind = &kDataplaneKind, .mesh = mesh, .name_contains = {}, .labels = {}, .offset = 0, .size = 1}));
   if (dataplanes.total > 0)
-    violations.push_back({"mesh", fmt::format("the mesh cannot be deleted while dataplanes are in it; there are still {}", dataplanes.total)});
+    violations.push_back(
+        {"mesh",
+         fmt::format("the mesh cannot be deleted while dataplanes are in it; there are still {}", dataplanes.total)});
   return {};
 }
 
@@ -31,8 +35,12 @@ Status check_secret_removal(const ResourceKey& key, const Store& store, Violatio
   for (const CaBackend& backend : mtls->backends) {
     const std::vector<std::string> used = used_secrets(key.mesh, backend);
     if (std::ranges::find(used, key.name) != used.end())
-      violations.push_back({"name", fmt::format("the secret \"{}\" is in use: backend \"{}\" of mesh \"{}\" issues certificates with it; remove the "
-                                                "backend first", key.name, backend.name, key.mesh)});
+      violations.push_back(
+          {"name",
+           fmt::format(
+               "the secret \"{}\" is in use: backend \"{}\" of mesh \"{}\" issues certificates with it; remove the "
+               "backend first",
+               key.name, backend.name, key.mesh)});
   }
   return {};
 }
@@ -48,15 +56,19 @@ Status check_zone_removal(const std::string& zone, const Store& store, Violation
 
 }  // namespace
 
-void check_mesh_change(const Mesh& mesh, const std::string& name, const Resource* stored, const Store& store, Violations& violations) {
+void check_mesh_change(const Mesh& mesh, const std::string& name, const Resource* stored, const Store& store,
+                       Violations& violations) {
   if (stored == nullptr && name.size() > kLongestMeshName)
     violations.push_back({"name", fmt::format("the name of a mesh may have at most {} characters", kLongestMeshName)});
   check_backends(mesh, name, store, violations);
   const CaBackend* before = stored == nullptr ? nullptr : stored->spec_as<Mesh>().enabled_ca();
   const CaBackend* after = mesh.enabled_ca();
   if (before != nullptr && after != nullptr && before->name != after->name)
-    violations.push_back({"mtls.enabledBackend", fmt::format("cannot change from \"{}\" to \"{}\" while mutual TLS is on: disable it first, then "
-                                                             "enable the other", before->name, after->name)});
+    violations.push_back(
+        {"mtls.enabledBackend",
+         fmt::format("cannot change from \"{}\" to \"{}\" while mutual TLS is on: disable it first, then "
+                     "enable the other",
+                     before->name, after->name)});
 }
 
 Status check_removal(const Resource& resource, const Store& store, bool unsafe_delete, Violations& violations) {

@@ -11,7 +11,8 @@
 namespace mesh {
 
 // `stored` is the Mesh as it is; null when it is new.
-void check_mesh_change(const Mesh& mesh, const std::string& name, const Resource* stored, const Store& store, Violations& violations);
+void check_mesh_change(const Mesh& mesh, const std::string& name, const Resource* stored, const Store& store,
+                       Violations& violations);
 
 // A mesh with dataplanes in it, a secret that a CA needs, a zone whose control plane is connected.
 Status check_removal(const Resource& resource, const Store& store, bool unsafe_delete, Violations& violations);

@@ -1,8 +1,7 @@
 #include "admission/mesh_companions.h"
 
-#include <fmt/format.h>
-
 #include <boost/json/object.hpp>
+#include <fmt/format.h>
 
 #include "admission/labels.h"
 #include "identity/certificates.h"
@@ -19,7 +18,8 @@ bool has_field(const boost::json::value& conf, std::string_view name) {
   return field != nullptr && field->is_object() && !field->get_object().empty();
 }
 
-void check_provided(const CaBackend& backend, const std::string& mesh, const std::string& path, const Store& store, Violations& violations) {
+void check_provided(const CaBackend& backend, const std::string& mesh, const std::string& path, const Store& store,
+                    Violations& violations) {
   bool complete = true;
   for (const char* name : {"cert", "key"}) {
     if (has_field(backend.conf, name)) continue;
@@ -42,11 +42,13 @@ bool is_stored(const Store& store, const std::string& mesh, const std::string& s
 
 Status add_signing_key(const std::string& mesh, const Clock& clock, std::vector<Write>& writes) {
   MESH_TRY(Secret key, make_signing_key());
-  writes.push_back(first_write(secret_resource(mesh, fmt::format("dataplane-token-signing-key-{}-1", mesh), key), clock));
+  writes.push_back(
+      first_write(secret_resource(mesh, fmt::format("dataplane-token-signing-key-{}-1", mesh), key), clock));
   return {};
 }
 
-Status add_builtin_root(const CaBackend& backend, const std::string& mesh, const Store& store, const Clock& clock, std::vector<Write>& writes) {
+Status add_builtin_root(const CaBackend& backend, const std::string& mesh, const Store& store, const Clock& clock,
+                        std::vector<Write>& writes) {
   const std::string certificate = builtin_certificate_secret(mesh, backend.name);
   const std::string key = builtin_key_secret(mesh, backend.name);
   if (is_stored(store, mesh, certificate) && is_stored(store, mesh, key)) return {};

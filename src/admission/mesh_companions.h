@@ -1,4 +1,5 @@
-// What must stand beside a Mesh: the key that signs its proxies' tokens, its certificate authorities, its first policies.
+// What must stand beside a Mesh: the key that signs its proxies' tokens, its certificate authorities, its first
+// policies.
 #pragma once
 
 #include <string>

@@ -117,6 +117,9 @@ namespace described {
 
 FieldInfo make_field(const char* member, std::size_t offset, const TypeInfo& (*type)(), std::span<const FieldRule> rules);
 std::string name_of(const TypeInfo& type, std::int64_t value);
+// Integers and enums are read and written by their size, so that one function serves all of them.
+std::int64_t load_integer(const void* from, std::size_t size, bool is_signed);
+void store_integer(void* to, std::size_t size, std::int64_t value);
 
 template <class T>
 inline constexpr bool is_optional = false;

@@ -1,9 +1,8 @@
 #include "model/describe.h"
 
-#include <gmock/gmock.h>
-
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <gmock/gmock.h>
 
 #include "model/target_ref.h"
 
@@ -50,7 +49,8 @@ struct Read {
 
 Read read(const char* json, Dialect dialect = Dialect::Spec) {
   Read read;
-  read.value = read_as<Sample>(boost::json::parse(json), dialect, dialect == Dialect::Spec ? "spec" : "", read.violations);
+  read.value =
+      read_as<Sample>(boost::json::parse(json), dialect, dialect == Dialect::Spec ? "spec" : "", read.violations);
   return read;
 }
 
@@ -78,12 +78,14 @@ TEST(Describe, NamesEveryViolationWithItsPath) {
                           Violation{"spec.port", "must be in the range [0, 65535]"},
                           Violation{"spec.colour", "in body should be one of [Red Green], but is \"Blue\""},
                           Violation{"spec.tags[\"a/b\"]", "in body must be of type string, but is of type integer"},
-                          Violation{"spec.leaves[1].idleTimeout", "must be a duration such as \"5s\" or \"1h30m\", but is \"5x\""},
+                          Violation{"spec.leaves[1].idleTimeout",
+                                    "must be a duration such as \"5s\" or \"1h30m\", but is \"5x\""},
                           Violation{"spec.leaves[1].children[0].share", "must be in the range [0, 100]"}));
 }
 
 TEST(Describe, TheFlatDialectIsAsLenientAsProtobufJson) {
-  const Read sample = read(R"({"port":"80","sent":"18","colour":1,"unknown":{},"namespace_":"n","tags":null})", Dialect::Flat);
+  const Read sample =
+      read(R"({"port":"80","sent":"18","colour":1,"unknown":{},"namespace_":"n","tags":null})", Dialect::Flat);
 
   EXPECT_THAT(sample.violations, IsEmpty());
   EXPECT_EQ(sample.value.port, 80);

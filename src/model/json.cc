@@ -1,9 +1,9 @@
 #include "model/json.h"
 
-#include <fmt/format.h>
-
 #include <boost/json/parser.hpp>
 #include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -100,13 +100,15 @@ Result<json::value> parse_json(std::string_view text, const DocumentLimits& limi
   boost::system::error_code failure;
   const std::size_t consumed = parser.write_some(text.data(), text.size(), failure);
   if (failure == json::error::too_deep)
-    return error(ErrorKind::TooLarge, fmt::format("{}: nested deeper than the allowed {} levels", position(text, consumed), limits.depth));
+    return error(ErrorKind::TooLarge,
+                 fmt::format("{}: nested deeper than the allowed {} levels", position(text, consumed), limits.depth));
   if (failure)
     return invalid(position(text, consumed),
                    fmt::format("not JSON: {}, found {}", failure.message(), found_at(text, consumed)));
   const std::size_t rest = text.find_first_not_of(" \t\r\n", consumed);
   if (rest != std::string_view::npos)
-    return invalid(position(text, rest), fmt::format("not JSON: the value has ended, but {} follows", found_at(text, rest)));
+    return invalid(position(text, rest),
+                   fmt::format("not JSON: the value has ended, but {} follows", found_at(text, rest)));
   return parser.release();
 }
 

@@ -12,8 +12,8 @@
 namespace mesh {
 
 void KindRegistry::add(const Kind& kind) {
-  const auto place =
-      std::ranges::lower_bound(kinds_, std::string_view(kind.name), {}, [](const Kind* k) -> std::string_view { return k->name; });
+  const auto place = std::ranges::lower_bound(kinds_, std::string_view(kind.name), {},
+                                              [](const Kind* k) -> std::string_view { return k->name; });
   if (place == kinds_.end() || (*place)->name != kind.name) kinds_.insert(place, &kind);
 }
 
@@ -30,8 +30,8 @@ const Kind* KindRegistry::find_by_path(std::string_view path) const {
 }
 
 void add_builtin_kinds(KindRegistry& registry) {
-  for (const Kind* kind : {&kMeshKind, &kDataplaneKind, &kDataplaneInsightKind, &kSecretKind, &kGlobalSecretKind, &kZoneKind,
-                           &kZoneInsightKind})
+  for (const Kind* kind : {&kMeshKind, &kDataplaneKind, &kDataplaneInsightKind, &kSecretKind, &kGlobalSecretKind,
+                           &kZoneKind, &kZoneInsightKind})
     registry.add(*kind);
 }
 

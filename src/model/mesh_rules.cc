@@ -1,10 +1,10 @@
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/string.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/string.hpp>
 #include <set>
 
 #include "model/mesh.h"
@@ -23,15 +23,20 @@ void check_mtls(const Mtls& mtls, Violations& violations) {
     if (!names.insert(backend.name).second)
       violations.push_back({path + ".name", fmt::format("\"{}\" is the name of another backend", backend.name)});
     if (backend.type != "builtin" && backend.type != "provided")
-      violations.push_back({path + ".type", fmt::format("\"{}\" is no type of certificate authority; may be builtin or provided", backend.type)});
+      violations.push_back(
+          {path + ".type",
+           fmt::format("\"{}\" is no type of certificate authority; may be builtin or provided", backend.type)});
     if (backend.type == "builtin" && !is_subdomain(backend.name))
-      violations.push_back({path + ".name", fmt::format("\"{}\" must be made of lower case letters, digits, '-' and '.'", backend.name)});
+      violations.push_back(
+          {path + ".name",
+           fmt::format("\"{}\" must be made of lower case letters, digits, '-' and '.'", backend.name)});
     if (backend.dp_cert && backend.dp_cert->rotation && !backend.dp_cert->rotation->expiration.empty())
       if (const auto lifetime = parse_lifetime(backend.dp_cert->rotation->expiration); !lifetime)
         violations.push_back({"mtls.dpcert.rotation.expiration", lifetime.error().text});
   }
   if (!mtls.enabled_backend.empty() && !names.contains(mtls.enabled_backend))
-    violations.push_back({"mtls.enabledBackend", fmt::format("is \"{}\", which is none of the mesh's backends", mtls.enabled_backend)});
+    violations.push_back(
+        {"mtls.enabledBackend", fmt::format("is \"{}\", which is none of the mesh's backends", mtls.enabled_backend)});
 }
 
 void check_rules(const std::vector<TagRules>& rules, const std::string& path, Violations& violations) {
@@ -67,14 +72,17 @@ void check_old_section(const OldSection& section, Violations& violations) {
       const boost::json::value& backend = backends->get_array()[i];
       const std::string path = at_index(section.path + ".backends", i);
       const std::string_view name = text_of(backend, "name");
-      if (name.empty()) violations.push_back({path + ".name", "must not be empty"});
-      else if (!names.insert(name).second) violations.push_back({path + ".name", fmt::format("\"{}\" is the name of another backend", name)});
+      if (name.empty())
+        violations.push_back({path + ".name", "must not be empty"});
+      else if (!names.insert(name).second)
+        violations.push_back({path + ".name", fmt::format("\"{}\" is the name of another backend", name)});
       if (std::ranges::find(section.types, text_of(backend, "type")) == section.types.end())
         violations.push_back({path + ".type", fmt::format("may be {}", fmt::join(section.types, " or "))});
     }
   }
   if (const std::string_view chosen = text_of(section.json, section.choice); !chosen.empty() && !names.contains(chosen))
-    violations.push_back({fmt::format("{}.{}", section.path, section.choice), "must be the name of one of the backends"});
+    violations.push_back(
+        {fmt::format("{}.{}", section.path, section.choice), "must be the name of one of the backends"});
 }
 
 }  // namespace
@@ -87,8 +95,10 @@ void validate_mesh(const AnySpec& spec, Violations& violations) {
   check_old_section({mesh->tracing, "tracing", "defaultBackend", {"zipkin", "datadog"}}, violations);
   check_old_section({mesh->metrics, "metrics", "enabledBackend", {"prometheus"}}, violations);
   if (mesh->constraints && mesh->constraints->dataplane_proxy) {
-    check_rules(mesh->constraints->dataplane_proxy->requirements, "constraints.dataplaneProxy.requirements", violations);
-    check_rules(mesh->constraints->dataplane_proxy->restrictions, "constraints.dataplaneProxy.restrictions", violations);
+    check_rules(mesh->constraints->dataplane_proxy->requirements, "constraints.dataplaneProxy.requirements",
+                violations);
+    check_rules(mesh->constraints->dataplane_proxy->restrictions, "constraints.dataplaneProxy.restrictions",
+                violations);
   }
   if (mesh->routing && mesh->routing->zone_egress && mesh->enabled_ca() == nullptr)
     violations.push_back({"mtls", "must be set when zoneEgress is enabled"});

@@ -1,9 +1,8 @@
 #include "model/resource.h"
 
-#include <fmt/format.h>
-
 #include <boost/json/object.hpp>
 #include <boost/json/string.hpp>
+#include <fmt/format.h>
 
 #include "model/describe.h"
 
@@ -38,7 +37,8 @@ json::object print_spec(const AnySpec& spec, const Kind& kind) {
 
 std::string ResourceKey::to_string() const {
   const std::string& type = kind == nullptr ? "resource" : kind->name;
-  return mesh.empty() ? fmt::format("{} \"{}\"", type, name) : fmt::format("{} \"{}\" in mesh \"{}\"", type, name, mesh);
+  return mesh.empty() ? fmt::format("{} \"{}\"", type, name)
+                      : fmt::format("{} \"{}\" in mesh \"{}\"", type, name, mesh);
 }
 
 std::string kri_of(const Resource& resource, std::string_view section) {

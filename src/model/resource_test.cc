@@ -28,7 +28,8 @@ struct SampleStatus {
 };
 BOOST_DESCRIBE_STRUCT(SampleStatus, (), (state))
 
-const Kind kSample = describe_kind<SampleSpec, SampleStatus>({.name = "Sample", .path = "samples", .short_name = "smp"});
+const Kind kSample =
+    describe_kind<SampleSpec, SampleStatus>({.name = "Sample", .path = "samples", .short_name = "smp"});
 
 KindRegistry registry() {
   KindRegistry kinds;
@@ -46,11 +47,12 @@ Document parse(const char* yaml) {
 }
 
 TEST(Resource, ADataplanePrintsWithLabelsKriAndFieldsInOrder) {
-  const char* text = R"({"type":"Dataplane","mesh":"legacy","name":"web-1","creationTime":"2026-11-23T20:59:12.785276401Z",)"
-                     R"("modificationTime":"2026-11-23T20:59:12.785276401Z","labels":{"kuma.io/zone":"east"},)"
-                     R"("kri":"kri_dp_legacy_east__web-1_","networking":{"address":"10.0.0.4","inbound":[{"port":15000,)"
-                     R"("servicePort":5050,"tags":{"kuma.io/service":"web"}}],"outbound":[{"port":10001,)"
-                     R"("tags":{"kuma.io/service":"kv"}}]}})";
+  const char* text =
+      R"({"type":"Dataplane","mesh":"legacy","name":"web-1","creationTime":"2026-11-23T20:59:12.785276401Z",)"
+      R"("modificationTime":"2026-11-23T20:59:12.785276401Z","labels":{"kuma.io/zone":"east"},)"
+      R"("kri":"kri_dp_legacy_east__web-1_","networking":{"address":"10.0.0.4","inbound":[{"port":15000,)"
+      R"("servicePort":5050,"tags":{"kuma.io/service":"web"}}],"outbound":[{"port":10001,)"
+      R"("tags":{"kuma.io/service":"kv"}}]}})";
 
   const Document document = parse(text);
 
@@ -60,10 +62,11 @@ TEST(Resource, ADataplanePrintsWithLabelsKriAndFieldsInOrder) {
 }
 
 TEST(Resource, AMeshPrintsWhatIsSet) {
-  const char* text = R"({"type":"Mesh","name":"m","creationTime":"2026-11-23T20:59:10Z","modificationTime":"2026-11-23T20:59:10Z",)"
-                     R"("kri":"kri_m____m_","mtls":{"enabledBackend":"ca-1","backends":[{"name":"ca-1","type":"builtin",)"
-                     R"("dpCert":{"rotation":{"expiration":"1d"}},"mode":"PERMISSIVE"}]},"networking":{"outbound":)"
-                     R"({"passthrough":false}},"meshServices":{"mode":"Exclusive"}})";
+  const char* text =
+      R"({"type":"Mesh","name":"m","creationTime":"2026-11-23T20:59:10Z","modificationTime":"2026-11-23T20:59:10Z",)"
+      R"("kri":"kri_m____m_","mtls":{"enabledBackend":"ca-1","backends":[{"name":"ca-1","type":"builtin",)"
+      R"("dpCert":{"rotation":{"expiration":"1d"}},"mode":"PERMISSIVE"}]},"networking":{"outbound":)"
+      R"({"passthrough":false}},"meshServices":{"mode":"Exclusive"}})";
 
   const Document document = parse(text);
 
@@ -73,7 +76,8 @@ TEST(Resource, AMeshPrintsWhatIsSet) {
 }
 
 TEST(Resource, SpecAndStatusPrintUnderTheirNames) {
-  const Document document = parse("{type: Sample, mesh: m, name: s, spec: {targetRef: {kind: Mesh}}, status: {state: fine}}");
+  const Document document =
+      parse("{type: Sample, mesh: m, name: s, spec: {targetRef: {kind: Mesh}}, status: {state: fine}}");
 
   const auto json = to_json(document.resource);
 
@@ -86,7 +90,8 @@ TEST(Resource, AnUnknownKindAndAMissingTypeAreNamed) {
   EXPECT_THAT(parse("{type: Nope, name: x}").violations[0].reason, HasSubstr("\"Nope\" is not a kind"));
   EXPECT_THAT(parse("{name: x}").violations[0].field, "type");
   EXPECT_THAT(parse("[1]").violations, testing::SizeIs(1));
-  EXPECT_THAT(parse("{type: Mesh, name: 1}").violations, ElementsAre(Violation{"name", "in body must be of type string, but is of type integer"}));
+  EXPECT_THAT(parse("{type: Mesh, name: 1}").violations,
+              ElementsAre(Violation{"name", "in body must be of type string, but is of type integer"}));
 }
 
 TEST(Resource, ViolationsOfASpecBeginWithSpec) {

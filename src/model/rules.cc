@@ -45,7 +45,8 @@ bool is_ip_address(std::string_view text) {
   if (text.size() > 45) return false;
   const std::string address(text);
   std::array<unsigned char, 16> bytes{};
-  return inet_pton(AF_INET, address.c_str(), bytes.data()) == 1 || inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1;
+  return inet_pton(AF_INET, address.c_str(), bytes.data()) == 1 ||
+         inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1;
 }
 
 bool is_host_name(std::string_view text) {
@@ -59,9 +60,9 @@ bool is_host_name(std::string_view text) {
 
 bool is_subdomain(std::string_view text) {
   return text.size() <= 253 && all_parts(text, [](std::string_view part) {
-    return !part.empty() && part.front() != '-' && part.back() != '-' &&
-           std::ranges::all_of(part, [](char c) { return is_lower(c) || is_digit(c) || c == '-'; });
-  });
+           return !part.empty() && part.front() != '-' && part.back() != '-' &&
+                  std::ranges::all_of(part, [](char c) { return is_lower(c) || is_digit(c) || c == '-'; });
+         });
 }
 
 void check_name(std::string_view name, const std::string& path, Violations& violations) {
@@ -70,9 +71,10 @@ void check_name(std::string_view name, const std::string& path, Violations& viol
   } else if (name.size() > 253) {
     violations.push_back({path, fmt::format("has {} characters; may have at most 253", name.size())});
   } else if (!is_subdomain(name)) {
-    violations.push_back({path,
-                          "has characters that a name may not have: a lowercase RFC 1123 subdomain is made of lower case letters, "
-                          "digits, '-' and '.', and begins and ends with a letter or digit"});
+    violations.push_back(
+        {path,
+         "has characters that a name may not have: a lowercase RFC 1123 subdomain is made of lower case letters, "
+         "digits, '-' and '.', and begins and ends with a letter or digit"});
   }
 }
 
@@ -85,12 +87,16 @@ void check_tags(const std::map<std::string, std::string>& tags, const std::strin
   for (const auto& [name, value] : tags) {
     if (name.empty()) violations.push_back({path, "a tag has no name"});
     if (!consists_of(name, [](char c) { return std::string_view(".-_:/").contains(c); }))
-      violations.push_back({at_key(path, name), "the name of a tag may have letters, digits, dots, dashes, slashes, colons and underscores"});
+      violations.push_back(
+          {at_key(path, name),
+           "the name of a tag may have letters, digits, dots, dashes, slashes, colons and underscores"});
     const std::string_view allowed = wildcard_values ? ".-_:/" : ".-_:";
     if (value.empty()) violations.push_back({at_key(path, name), "the value of a tag must not be empty"});
     if (!(wildcard_values && value == "*") && !consists_of(value, [&](char c) { return allowed.contains(c); }))
-      violations.push_back({at_key(path, name), fmt::format("the value of a tag may have letters, digits, dots, dashes, {}colons and underscores{}",
-                                                            wildcard_values ? "slashes, " : "", wildcard_values ? ", or be \"*\"" : "")});
+      violations.push_back(
+          {at_key(path, name),
+           fmt::format("the value of a tag may have letters, digits, dots, dashes, {}colons and underscores{}",
+                       wildcard_values ? "slashes, " : "", wildcard_values ? ", or be \"*\"" : "")});
   }
 }
 
@@ -100,11 +106,13 @@ void check_labels(const std::map<std::string, std::string>& labels, Violations& 
     const bool has_prefix = slash != std::string::npos;
     const bool prefix_is_good = !has_prefix || is_subdomain(std::string_view(name).substr(0, slash));
     if (!prefix_is_good || !is_label_part(std::string_view(name).substr(has_prefix ? slash + 1 : 0)))
-      violations.push_back({at_key("labels", name), "the name of a label has at most 63 letters, digits, '-', '_' and '.', begins and ends "
-                                                    "with a letter or digit, and may follow a DNS subdomain and '/'"});
+      violations.push_back({at_key("labels", name),
+                            "the name of a label has at most 63 letters, digits, '-', '_' and '.', begins and ends "
+                            "with a letter or digit, and may follow a DNS subdomain and '/'"});
     if (!value.empty() && !is_label_part(value))
-      violations.push_back({at_key("labels", name), "the value of a label has at most 63 letters, digits, '-', '_' and '.', and begins and "
-                                                    "ends with a letter or digit"});
+      violations.push_back({at_key("labels", name),
+                            "the value of a label has at most 63 letters, digits, '-', '_' and '.', and begins and "
+                            "ends with a letter or digit"});
   }
 }
 
@@ -122,14 +130,18 @@ Result<Duration> parse_lifetime(std::string_view text) {
     std::string_view name;
     Duration length;
   };
-  constexpr std::array units = {Unit{"y", 24h * 365}, Unit{"w", 24h * 7}, Unit{"d", 24h}, Unit{"h", 1h}, Unit{"m", 1min}, Unit{"s", 1s}, Unit{"ms", 1ms}};
+  constexpr std::array units = {Unit{"y", 24h * 365}, Unit{"w", 24h * 7}, Unit{"d", 24h}, Unit{"h", 1h},
+                                Unit{"m", 1min},      Unit{"s", 1s},      Unit{"ms", 1ms}};
   std::int64_t count = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), count);
   const std::string_view name = text.substr(static_cast<std::size_t>(end - text.data()));
   const auto unit = std::ranges::find(units, name, &Unit::name);
   constexpr std::int64_t longest_years = 200;  // beyond, nanoseconds do not fit
-  if (failure != std::errc() || count < 0 || unit == units.end() || count > units[0].length * longest_years / unit->length)
-    return invalid("", fmt::format("\"{}\" is not a lifetime: it takes a number and one of y, w, d, h, m, s, ms, such as 30d", text));
+  if (failure != std::errc() || count < 0 || unit == units.end() ||
+      count > units[0].length * longest_years / unit->length)
+    return invalid(
+        "",
+        fmt::format("\"{}\" is not a lifetime: it takes a number and one of y, w, d, h, m, s, ms, such as 30d", text));
   return count * unit->length;
 }
 

@@ -8,7 +8,8 @@ namespace {
 
 void validate_secret(const AnySpec& spec, std::vector<Violation>& violations) {
   const auto* secret = spec.as<SecretData>();
-  if (secret != nullptr && secret->data && !base64_decode(*secret->data)) violations.push_back({"data", "must be base64"});
+  if (secret != nullptr && secret->data && !base64_decode(*secret->data))
+    violations.push_back({"data", "must be base64"});
 }
 
 }  // namespace

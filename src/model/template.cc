@@ -34,7 +34,8 @@ Result<std::string> render_template(std::string_view text, const std::map<std::s
     const std::string_view closing = triple ? "}}}" : "}}";
     const std::size_t close = text.find(closing, open + closing.size());
     if (close == std::string_view::npos)
-      return invalid(fmt::format("line {}", line), fmt::format("the placeholder that begins here has no closing {}", closing));
+      return invalid(fmt::format("line {}", line),
+                     fmt::format("the placeholder that begins here has no closing {}", closing));
 
     std::string_view name = trimmed(text.substr(open + closing.size(), close - open - closing.size()));
     done = close + closing.size();
@@ -42,7 +43,8 @@ Result<std::string> render_template(std::string_view text, const std::map<std::s
     if (name.starts_with('&')) name = trimmed(name.substr(1));
     if (name.empty()) return invalid(fmt::format("line {}", line), "the placeholder names no variable");
     if (std::string_view("#/^>=").contains(name.front()))
-      return invalid(fmt::format("line {}", line), fmt::format("\"{{{{{}}}}}\" is not supported: only variables are replaced", name));
+      return invalid(fmt::format("line {}", line),
+                     fmt::format("\"{{{{{}}}}}\" is not supported: only variables are replaced", name));
 
     const auto value = variables.find(std::string(name));
     if (value != variables.end()) {
@@ -57,7 +59,8 @@ Result<std::string> render_template(std::string_view text, const std::map<std::s
   std::string known;
   for (const auto& [name, value] : variables) known += (known.empty() ? "" : ", ") + name;
   return invalid(fmt::format("line {}", first_unset_line),
-                 fmt::format("no value for {}; there are values for: {}", fmt::join(unset, ", "), known.empty() ? "nothing" : known));
+                 fmt::format("no value for {}; there are values for: {}", fmt::join(unset, ", "),
+                             known.empty() ? "nothing" : known));
 }
 
 }  // namespace mesh

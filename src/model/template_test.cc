@@ -7,7 +7,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const std::map<std::string, std::string> kVariables = {{"name", "web-1"}, {"address", "10.0.0.1"}, {"odd", "{{ name }}"}};
+const std::map<std::string, std::string> kVariables = {
+    {"name", "web-1"}, {"address", "10.0.0.1"}, {"odd", "{{ name }}"}};
 
 std::string error_of(std::string_view text) { return render_template(text, kVariables).error().message(); }
 

@@ -1,14 +1,14 @@
 #include "model/yaml.h"
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/string.hpp>
 #include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/string.hpp>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -43,7 +43,8 @@ class Builder final : public YAML::EventHandler {
     const auto at = static_cast<std::size_t>(std::max(mark.pos, 0));
     const std::string_view before = text_.substr(0, at).substr(0, text_.substr(0, at).find_last_not_of(" \t\r\n") + 1);
     const bool is_separated = text_.substr(std::min(at, text_.size())).starts_with("---") || before.ends_with("...");
-    if (mark.pos <= last_start_ || (last_start_ >= 0 && !is_separated)) stop(mark, "not YAML: this cannot follow what stands before");
+    if (mark.pos <= last_start_ || (last_start_ >= 0 && !is_separated))
+      stop(mark, "not YAML: this cannot follow what stands before");
     last_start_ = mark.pos;
     anchors_.clear();
   }
@@ -61,17 +62,20 @@ class Builder final : public YAML::EventHandler {
     add(found->second, 0, mark, false);
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& text) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& text) override {
     spend(text.size(), mark);
     const bool is_plain = tag.empty() || tag == "?";
     add({typed(mark, tag, text), kCost + text.size()}, anchor, mark, is_plain);
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     open(json::array(), anchor, mark);
   }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     open(json::object(), anchor, mark);
   }
   void OnMapEnd() override { close(); }
@@ -92,14 +96,19 @@ class Builder final : public YAML::EventHandler {
     json::object merged;
   };
 
-  [[noreturn]] static void stop(Error error) { throw Stop{std::move(error)}; }  // NOLINT(house): through the parser, see Stop
-  [[noreturn]] static void stop(const YAML::Mark& mark, std::string text) { stop(invalid(at_line(mark), std::move(text))); }
+  [[noreturn]] static void stop(Error error) {
+    throw Stop{std::move(error)};
+  }  // NOLINT(house): through the parser, see Stop
+  [[noreturn]] static void stop(const YAML::Mark& mark, std::string text) {
+    stop(invalid(at_line(mark), std::move(text)));
+  }
 
   void spend(std::size_t cost, const YAML::Mark& mark) {
     spent_ += cost + kCost;
     if (spent_ > limits_.expanded_bytes)
-      stop(error(ErrorKind::TooLarge, fmt::format("{}: with its aliases written out the document is larger than the allowed {} bytes",
-                                                  at_line(mark), limits_.expanded_bytes)));
+      stop(error(ErrorKind::TooLarge,
+                 fmt::format("{}: with its aliases written out the document is larger than the allowed {} bytes",
+                             at_line(mark), limits_.expanded_bytes)));
   }
 
   json::value typed(const YAML::Mark& mark, const std::string& tag, const std::string& text) {
@@ -123,10 +132,16 @@ class Builder final : public YAML::EventHandler {
   void open(json::value container, YAML::anchor_t anchor, const YAML::Mark& mark) {
     spend(0, mark);
     if (frames_.size() >= limits_.depth)
-      stop(error(ErrorKind::TooLarge, fmt::format("{}: nested deeper than the allowed {} levels", at_line(mark), limits_.depth)));
+      stop(error(ErrorKind::TooLarge,
+                 fmt::format("{}: nested deeper than the allowed {} levels", at_line(mark), limits_.depth)));
     if (!frames_.empty() && frames_.back().node.value.is_object() && !frames_.back().key && !frames_.back().merge)
       stop(mark, "a mapping or a sequence cannot be a key");
-    frames_.push_back({.node = {std::move(container), kCost}, .anchor = anchor, .start = mark, .key = {}, .merge = false, .merged = {}});
+    frames_.push_back({.node = {std::move(container), kCost},
+                       .anchor = anchor,
+                       .start = mark,
+                       .key = {},
+                       .merge = false,
+                       .merged = {}});
   }
 
   void close() {
@@ -161,8 +176,10 @@ class Builder final : public YAML::EventHandler {
   void set_key(Frame& frame, const json::value& key, const YAML::Mark& mark, bool is_plain) {
     switch (key.kind()) {
       case json::kind::string:
-        if (is_plain && key.get_string() == "<<") frame.merge = true;
-        else frame.key = key.get_string();
+        if (is_plain && key.get_string() == "<<")
+          frame.merge = true;
+        else
+          frame.key = key.get_string();
         return;
       case json::kind::null:
       case json::kind::array:
@@ -196,7 +213,8 @@ class Builder final : public YAML::EventHandler {
 
 Result<std::vector<json::value>> parse_yaml(std::string_view text, const DocumentLimits& limits) {
   if (text.size() > limits.bytes)
-    return error(ErrorKind::TooLarge, fmt::format("the document has {} bytes, more than the allowed {}", text.size(), limits.bytes));
+    return error(ErrorKind::TooLarge,
+                 fmt::format("the document has {} bytes, more than the allowed {}", text.size(), limits.bytes));
   if (!is_valid_utf8(text)) return invalid("", "the document is not UTF-8 text");
   if (text.contains('\0')) return invalid("", "the document contains a zero byte");
   const std::size_t start = text.find_first_not_of(" \t\r\n");

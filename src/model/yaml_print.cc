@@ -1,8 +1,9 @@
-#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
+
+#include <algorithm>
 
 #include "model/yaml.h"
 
@@ -12,17 +13,20 @@ namespace {
 namespace json = boost::json;
 
 bool is_printable(std::string_view text) {
-  for (const char* special : {"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf"})  // further line breaks, byte order mark
+  for (const char* special :
+       {"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf"})  // further line breaks, byte order mark
     if (text.contains(special)) return false;
   return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
 }
 
-// May the text stand without quotes, for what its characters are? (Whether it would be read as a number is another question.)
+// May the text stand without quotes, for what its characters are? (Whether it would be read as a number is another
+// question.)
 bool may_be_plain(std::string_view text) {
   constexpr std::string_view indicators = "#,[]{}&*!|>'\"%@`";
   if (text.front() == ' ' || text.back() == ' ' || text.back() == ':') return false;
   if (indicators.contains(text.front())) return false;
-  if ((text.front() == '-' || text.front() == '?' || text.front() == ':') && (text.size() == 1 || text[1] == ' ')) return false;
+  if ((text.front() == '-' || text.front() == '?' || text.front() == ':') && (text.size() == 1 || text[1] == ' '))
+    return false;
   if (text.starts_with("---") || text.starts_with("...")) return false;
   return !text.contains(": ") && !text.contains(" #");
 }
@@ -38,7 +42,9 @@ std::string print_scalar(std::string_view text) {
   const auto in_double_quotes = [&] { return json::serialize(json::string(text)); };  // JSON's escapes are YAML's, too
   if (!is_printable(text) || !resolve_plain_scalar(text).is_string() || text == "<<") return in_double_quotes();
   // Dates are text for us, but not for every reader.
-  const bool starts_like_a_date = text.size() >= 8 && std::ranges::all_of(text.substr(0, 4), [](char c) { return c >= '0' && c <= '9'; }) && text[4] == '-';
+  const bool starts_like_a_date = text.size() >= 8 &&
+                                  std::ranges::all_of(text.substr(0, 4), [](char c) { return c >= '0' && c <= '9'; }) &&
+                                  text[4] == '-';
   if (starts_like_a_date) return in_double_quotes();
   return may_be_plain(text) ? std::string(text) : in_single_quotes(text);
 }
@@ -50,13 +56,17 @@ class Printer {
   // `value` after "key:" or "-", whichever way it continues.
   void print_after(const json::value& value, std::size_t indent, bool in_sequence) {
     if (value.is_object() && !value.get_object().empty()) {
-      if (!in_sequence) out_ += '\n';
-      else out_ += ' ';
+      if (!in_sequence)
+        out_ += '\n';
+      else
+        out_ += ' ';
       return print_members(value.get_object(), indent + 2, in_sequence);
     }
     if (value.is_array() && !value.get_array().empty()) {
-      if (!in_sequence) out_ += '\n';
-      else out_ += ' ';
+      if (!in_sequence)
+        out_ += '\n';
+      else
+        out_ += ' ';
       return print_elements(value.get_array(), in_sequence ? indent + 2 : indent, in_sequence);
     }
     out_ += ' ';
@@ -119,9 +129,12 @@ class Printer {
 
 std::string print_yaml(const json::value& value) {
   Printer printer;
-  if (value.is_object() && !value.get_object().empty()) printer.print_members(value.get_object(), 0, false);
-  else if (value.is_array() && !value.get_array().empty()) printer.print_elements(value.get_array(), 0, false);
-  else printer.print_leaf(value, 2);
+  if (value.is_object() && !value.get_object().empty())
+    printer.print_members(value.get_object(), 0, false);
+  else if (value.is_array() && !value.get_array().empty())
+    printer.print_elements(value.get_array(), 0, false);
+  else
+    printer.print_leaf(value, 2);
   return printer.take();
 }
 

@@ -1,6 +1,7 @@
+#include <boost/json/string.hpp>
+
 #include <algorithm>
 #include <array>
-#include <boost/json/string.hpp>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>

@@ -1,10 +1,8 @@
 #include "model/yaml.h"
 
-#include <gmock/gmock.h>
-
 #include <boost/json/serialize.hpp>
-
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 
 namespace mesh {
 namespace {
@@ -17,16 +15,30 @@ std::string as_json(std::string_view yaml) {
 }
 
 TEST(Yaml, PlainScalarsGetTheTypesOfYaml11) {
-  const std::pair<const char*, const char*> rows[] = {
-      {"a: yes", R"({"a":true})"},        {"a: y", R"({"a":true})"},           {"a: off", R"({"a":false})"},
-      {"a: ~", R"({"a":null})"},          {"a:", R"({"a":null})"},             {"a: 0777", R"({"a":511})"},
-      {"a: 0o17", R"({"a":15})"},         {"a: 1_000", R"({"a":1000})"},       {"a: 0x1F", R"({"a":31})"},
-      {"a: .5", R"({"a":0.5})"},          {"a: 1.", R"({"a":1})"},             {"a: +1", R"({"a":1})"},
-      {"a: 1e3", R"({"a":1000})"},        {"a: 2001-01-01", R"({"a":"2001-01-01"})"}, {"a: 12:30", R"({"a":"12:30"})"},
-      {"a: 0b11", R"({"a":3})"},          {"a: -0x1", R"({"a":-1})"},          {"a: 08", R"({"a":8})"},
-      {"a: ++1", R"({"a":"++1"})"},       {"a: _1", R"({"a":"_1"})"},          {"a: .inf", R"({"a":".inf"})"},
-      {"a: 10.77.0.4", R"({"a":"10.77.0.4"})"}, {"a: 9223372036854775808", R"({"a":9223372036854775808})"},
-      {"a: -9223372036854775808", R"({"a":-9223372036854775808})"}};
+  const std::pair<const char*, const char*> rows[] = {{"a: yes", R"({"a":true})"},
+                                                      {"a: y", R"({"a":true})"},
+                                                      {"a: off", R"({"a":false})"},
+                                                      {"a: ~", R"({"a":null})"},
+                                                      {"a:", R"({"a":null})"},
+                                                      {"a: 0777", R"({"a":511})"},
+                                                      {"a: 0o17", R"({"a":15})"},
+                                                      {"a: 1_000", R"({"a":1000})"},
+                                                      {"a: 0x1F", R"({"a":31})"},
+                                                      {"a: .5", R"({"a":0.5})"},
+                                                      {"a: 1.", R"({"a":1})"},
+                                                      {"a: +1", R"({"a":1})"},
+                                                      {"a: 1e3", R"({"a":1000})"},
+                                                      {"a: 2001-01-01", R"({"a":"2001-01-01"})"},
+                                                      {"a: 12:30", R"({"a":"12:30"})"},
+                                                      {"a: 0b11", R"({"a":3})"},
+                                                      {"a: -0x1", R"({"a":-1})"},
+                                                      {"a: 08", R"({"a":8})"},
+                                                      {"a: ++1", R"({"a":"++1"})"},
+                                                      {"a: _1", R"({"a":"_1"})"},
+                                                      {"a: .inf", R"({"a":".inf"})"},
+                                                      {"a: 10.77.0.4", R"({"a":"10.77.0.4"})"},
+                                                      {"a: 9223372036854775808", R"({"a":9223372036854775808})"},
+                                                      {"a: -9223372036854775808", R"({"a":-9223372036854775808})"}};
   for (const auto& [yaml, json] : rows) EXPECT_EQ(as_json(yaml), json) << yaml;
 }
 
@@ -138,8 +150,10 @@ z: kuma.io/service
 }
 
 TEST(Yaml, ReadsBackWhatItPrints) {
-  const char* texts[] = {"a\n", "a\n\n", "\na", " a", "a ", "a\nb", "  x\n y", "\t", "é", "😀", "%a", "@", "`", "? x", ":", "a: ", "~", "<<",
-                         "---", "... x", "0x1g", "1_0", "\x01", "a\rb", "'", "\"", "\\", "*a", "&a", "!a", "|", ">", "key: [", "-", "-1", "=", "2001-01-01 1", "2001-\"x"};
+  const char* texts[] = {
+      "a\n", "a\n\n", "\na", " a", "a ", "a\nb", "  x\n y", "\t",   "é",   "😀",   "%a",           "@",       "`",
+      "? x", ":",     "a: ", "~",  "<<", "---",  "... x",   "0x1g", "1_0", "\x01", "a\rb",         "'",       "\"",
+      "\\",  "*a",    "&a",  "!a", "|",  ">",    "key: [",  "-",    "-1",  "=",    "2001-01-01 1", "2001-\"x"};
   for (const char* text : texts) {
     const boost::json::value value = {{"k", text}, {text, boost::json::array{text}}};
     const std::string printed = print_yaml(value);
@@ -161,7 +175,8 @@ TEST(Json, ErrorsSayWhere) {
 }
 
 TEST(Json, PrintsPlainNumbersAndIndents) {
-  EXPECT_EQ(print_json(*parse_json(R"({"a":1.5,"b":[50.0,-2],"c":{}})"), 1), "{\n \"a\": 1.5,\n \"b\": [\n  50,\n  -2\n ],\n \"c\": {}\n}");
+  EXPECT_EQ(print_json(*parse_json(R"({"a":1.5,"b":[50.0,-2],"c":{}})"), 1),
+            "{\n \"a\": 1.5,\n \"b\": [\n  50,\n  -2\n ],\n \"c\": {}\n}");
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ void share_certificate(const settings::General& general, std::string& certificat
 
 void fill_in(ControlPlaneSettings& settings, const Environment& environment) {
   const auto home = environment.find("HOME");
-  use_if_empty(settings.general.work_dir, home == environment.end() || home->second.empty() ? ".taskmesh" : home->second + "/.taskmesh");
+  use_if_empty(settings.general.work_dir,
+               home == environment.end() || home->second.empty() ? ".taskmesh" : home->second + "/.taskmesh");
   use_if_empty(settings.store.sqlite.path, settings.general.work_dir + "/taskmesh.db");
   share_certificate(settings.general, settings.api_server.https.tls_cert_file, settings.api_server.https.tls_key_file);
   share_certificate(settings.general, settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file);
@@ -34,15 +35,20 @@ void fill_in(ControlPlaneSettings& settings, const Environment& environment) {
 void check_together(const ControlPlaneSettings& settings, std::vector<Violation>& violations) {
   const auto both_or_none = [&](const std::string& certificate, const std::string& key, const std::string& path) {
     if (certificate.empty() != key.empty())
-      violations.push_back({path + (certificate.empty() ? ".tlsCertFile" : ".tlsKeyFile"), "is not set; a certificate and its key go together"});
+      violations.push_back({path + (certificate.empty() ? ".tlsCertFile" : ".tlsKeyFile"),
+                            "is not set; a certificate and its key go together"});
   };
   both_or_none(settings.general.tls_cert_file, settings.general.tls_key_file, "general");
   both_or_none(settings.api_server.https.tls_cert_file, settings.api_server.https.tls_key_file, "apiServer.https");
   both_or_none(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, "dpServer");
   both_or_none(settings.diagnostics.tls_cert_file, settings.diagnostics.tls_key_file, "diagnostics");
-  if (settings.api_server.https.require_client_cert && settings.api_server.https.tls_ca_file.empty() && settings.api_server.auth.client_certs_dir.empty())
-    violations.push_back({"apiServer.https.requireClientCert", "needs apiServer.https.tlsCaFile or apiServer.auth.clientCertsDir: what to verify clients against"});
-  if (!settings.api_server.base_path.starts_with('/')) violations.push_back({"apiServer.basePath", "must begin with /"});
+  if (settings.api_server.https.require_client_cert && settings.api_server.https.tls_ca_file.empty() &&
+      settings.api_server.auth.client_certs_dir.empty())
+    violations.push_back(
+        {"apiServer.https.requireClientCert",
+         "needs apiServer.https.tlsCaFile or apiServer.auth.clientCertsDir: what to verify clients against"});
+  if (!settings.api_server.base_path.starts_with('/'))
+    violations.push_back({"apiServer.basePath", "must begin with /"});
   if (settings.multizone.zone.name.empty()) violations.push_back({"multizone.zone.name", "must not be empty"});
 }
 
@@ -58,7 +64,9 @@ Result<LoadedControlPlaneSettings> load_control_plane_settings(std::string_view 
   return loaded;
 }
 
-std::string config_json(const ControlPlaneSettings& settings) { return print_json(show_settings(description(), &settings), 1); }
+std::string config_json(const ControlPlaneSettings& settings) {
+  return print_json(show_settings(description(), &settings), 1);
+}
 
 std::string control_plane_settings_reference() {
   const ControlPlaneSettings defaults;

@@ -4,6 +4,7 @@
 
 #include <boost/describe/class.hpp>
 #include <boost/json/value.hpp>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,9 @@ struct General {
 
   static constexpr std::array kRules = {FieldRule{.member = "dns_cache_ttl", .json = "dnsCacheTTL"}};
 };
-BOOST_DESCRIBE_STRUCT(General, (), (dns_cache_ttl, tls_cert_file, tls_key_file, tls_min_version, tls_max_version, tls_cipher_suites, work_dir))
+BOOST_DESCRIBE_STRUCT(General, (),
+                      (dns_cache_ttl, tls_cert_file, tls_key_file, tls_min_version, tls_max_version, tls_cipher_suites,
+                       work_dir))
 
 // ---- store
 struct Sqlite {
@@ -52,22 +55,24 @@ struct Postgres {
   int port = 15432;
   std::string user = "kuma", password = "kuma", db_name = "kuma";
   int connection_timeout = 5;  // seconds
-  Duration max_connection_idle_time = minutes(30), max_connection_lifetime = hours(1), max_connection_lifetime_jitter = minutes(1);
+  Duration max_connection_idle_time = minutes(30), max_connection_lifetime = hours(1),
+           max_connection_lifetime_jitter = minutes(1);
   Duration health_check_interval = seconds(30);
   int min_open_connections = 0, max_open_connections = 50;
   PostgresTls tls;
   ReadReplica read_replica;
 };
 BOOST_DESCRIBE_STRUCT(Postgres, (),
-                      (host, port, user, password, db_name, connection_timeout, max_connection_idle_time, max_connection_lifetime,
-                       max_connection_lifetime_jitter, health_check_interval, min_open_connections, max_open_connections, tls,
-                       read_replica))
+                      (host, port, user, password, db_name, connection_timeout, max_connection_idle_time,
+                       max_connection_lifetime, max_connection_lifetime_jitter, health_check_interval,
+                       min_open_connections, max_open_connections, tls, read_replica))
 struct Upsert {
   Duration conflict_retry_base_backoff = milliseconds(200);
   int conflict_retry_max_times = 10;
   int conflict_retry_jitter_percent = 30;
 };
-BOOST_DESCRIBE_STRUCT(Upsert, (), (conflict_retry_base_backoff, conflict_retry_max_times, conflict_retry_jitter_percent))
+BOOST_DESCRIBE_STRUCT(Upsert, (),
+                      (conflict_retry_base_backoff, conflict_retry_max_times, conflict_retry_jitter_percent))
 struct StoreSection {
   std::string type = "sqlite";
   Sqlite sqlite;
@@ -90,8 +95,8 @@ struct BootstrapParamsSection {
   int xds_grpc_max_receive_message_bytes = 4194304;
 };
 BOOST_DESCRIBE_STRUCT(BootstrapParamsSection, (),
-                      (admin_address, admin_port, envoy_admin_unix_socket, readiness_port, admin_access_log_path, xds_host, xds_port,
-                       xds_connect_timeout, xds_grpc_max_receive_message_bytes))
+                      (admin_address, admin_port, envoy_admin_unix_socket, readiness_port, admin_access_log_path,
+                       xds_host, xds_port, xds_connect_timeout, xds_grpc_max_receive_message_bytes))
 struct BootstrapServer {
   BootstrapParamsSection params;
 };
@@ -122,8 +127,8 @@ struct ApiHttps {
   std::string tls_ca_file;
 };
 BOOST_DESCRIBE_STRUCT(ApiHttps, (),
-                      (enabled, interface, port, tls_cert_file, tls_key_file, tls_min_version, tls_max_version, tls_cipher_suites,
-                       require_client_cert, tls_ca_file))
+                      (enabled, interface, port, tls_cert_file, tls_key_file, tls_min_version, tls_max_version,
+                       tls_cipher_suites, require_client_cert, tls_ca_file))
 struct ApiAuth {
   std::string client_certs_dir;
 };
@@ -165,11 +170,12 @@ struct ApiServerSection {
   std::string base_path = "/";
   std::string root_url;
   Gui gui;
-  Duration read_header_timeout = seconds(1), read_timeout = seconds(10), write_timeout = seconds(30), idle_timeout = minutes(2);
+  Duration read_header_timeout = seconds(1), read_timeout = seconds(10), write_timeout = seconds(30),
+           idle_timeout = minutes(2);
 };
 BOOST_DESCRIBE_STRUCT(ApiServerSection, (),
-                      (read_only, cors_allowed_domains, http, https, auth, authn, base_path, root_url, gui, read_header_timeout,
-                       read_timeout, write_timeout, idle_timeout))
+                      (read_only, cors_allowed_domains, http, https, auth, authn, base_path, root_url, gui,
+                       read_header_timeout, read_timeout, write_timeout, idle_timeout))
 
 // ---- runtime, defaults, metrics
 struct Universal {
@@ -187,9 +193,12 @@ struct Defaults {
   bool skip_hostname_generators = false;
 
   // Spelt as it is for other readers of GET /config.
-  static constexpr std::array kRules = {FieldRule{.member = "skip_hostname_generators", .json = "SkipHostnameGenerators"}};
+  static constexpr std::array kRules = {
+      FieldRule{.member = "skip_hostname_generators", .json = "SkipHostnameGenerators"}};
 };
-BOOST_DESCRIBE_STRUCT(Defaults, (), (skip_mesh_creation, skip_tenant_resources, enable_localhost_inbound_clusters, skip_hostname_generators))
+BOOST_DESCRIBE_STRUCT(Defaults, (),
+                      (skip_mesh_creation, skip_tenant_resources, enable_localhost_inbound_clusters,
+                       skip_hostname_generators))
 struct DataplaneMetrics {
   int subscription_limit = 2;
   Duration idle_timeout = minutes(5);
@@ -239,8 +248,8 @@ struct Diagnostics {
   Texts tls_cipher_suites;
 };
 BOOST_DESCRIBE_STRUCT(Diagnostics, (),
-                      (server_port, debug_endpoints, tls_enabled, tls_cert_file, tls_key_file, tls_min_version, tls_max_version,
-                       tls_cipher_suites))
+                      (server_port, debug_endpoints, tls_enabled, tls_cert_file, tls_key_file, tls_min_version,
+                       tls_max_version, tls_cipher_suites))
 
 // ---- the port for sidecars
 struct DpTokenAuthn {
@@ -268,7 +277,8 @@ struct HealthCheckDefaults {
   Duration timeout = seconds(2), interval = seconds(1), no_traffic_interval = seconds(1);
   int healthy_threshold = 1, unhealthy_threshold = 1;
 };
-BOOST_DESCRIBE_STRUCT(HealthCheckDefaults, (), (timeout, interval, no_traffic_interval, healthy_threshold, unhealthy_threshold))
+BOOST_DESCRIBE_STRUCT(HealthCheckDefaults, (),
+                      (timeout, interval, no_traffic_interval, healthy_threshold, unhealthy_threshold))
 struct HealthDiscovery {
   bool enabled = true;
   Duration interval = seconds(5), refresh_interval = seconds(10);
@@ -285,8 +295,8 @@ struct DpServer {
   HealthDiscovery hds;
 };
 BOOST_DESCRIBE_STRUCT(DpServer, (),
-                      (port, tls_cert_file, tls_key_file, tls_min_version, tls_max_version, tls_cipher_suites, read_header_timeout,
-                       graceful_shutdown_timeout, authn, hds))
+                      (port, tls_cert_file, tls_key_file, tls_min_version, tls_max_version, tls_cipher_suites,
+                       read_header_timeout, graceful_shutdown_timeout, authn, hds))
 
 // ---- who may do what
 struct AdminList {
@@ -302,8 +312,8 @@ struct StaticAccess {
   ViewerList view_config_dump, view_stats, view_clusters, control_plane_metadata;
 };
 BOOST_DESCRIBE_STRUCT(StaticAccess, (),
-                      (admin_resources, generate_dp_token, generate_user_token, generate_zone_token, view_config_dump, view_stats,
-                       view_clusters, control_plane_metadata))
+                      (admin_resources, generate_dp_token, generate_user_token, generate_zone_token, view_config_dump,
+                       view_stats, view_clusters, control_plane_metadata))
 struct Access {
   std::string type = "static";
   StaticAccess static_;
@@ -317,7 +327,8 @@ struct Cidr {
 BOOST_DESCRIBE_STRUCT(Cidr, (), (cidr))
 struct Ipam {
   Cidr mesh_service{"241.0.0.0/8"}, mesh_external_service{"242.0.0.0/8"}, mesh_multi_zone_service{"243.0.0.0/8"};
-  Texts known_internal_cidrs = {"10.0.0.0/8", "192.168.0.0/16", "172.16.0.0/12", "fc00::/7", "fd00::/8", "127.0.0.1/32", "::1/128"};
+  Texts known_internal_cidrs = {"10.0.0.0/8", "192.168.0.0/16", "172.16.0.0/12", "fc00::/7",
+                                "fd00::/8",   "127.0.0.1/32",   "::1/128"};
 
   static constexpr std::array kRules = {FieldRule{.member = "known_internal_cidrs", .json = "knownInternalCIDRs"}};
 };
@@ -330,7 +341,8 @@ BOOST_DESCRIBE_STRUCT(MeshServiceSection, (), (generation_interval, deletion_gra
 
 // ---- ours: when a proxy counts as gone (the defaults of the liveness rules)
 struct LivenessSection {
-  Duration both_gone = seconds(1), one_gone = seconds(10), restart = seconds(30), floor_window = seconds(10), unprobed = seconds(5);
+  Duration both_gone = seconds(1), one_gone = seconds(10), restart = seconds(30), floor_window = seconds(10),
+           unprobed = seconds(5);
 };
 BOOST_DESCRIBE_STRUCT(LivenessSection, (), (both_gone, one_gone, restart, floor_window, unprobed))
 
@@ -347,7 +359,9 @@ struct Route53 {
   Duration refresh_interval = seconds(10), retry_base_backoff = seconds(1);
   int retry_max_times = 2, retry_jitter_percent = 20;
 };
-BOOST_DESCRIBE_STRUCT(Route53, (), (enabled, hosted_zone_id, refresh_interval, retry_base_backoff, retry_max_times, retry_jitter_percent))
+BOOST_DESCRIBE_STRUCT(Route53, (),
+                      (enabled, hosted_zone_id, refresh_interval, retry_base_backoff, retry_max_times,
+                       retry_jitter_percent))
 struct KmeshAws {
   Route53 route53;
 };
@@ -390,17 +404,18 @@ struct ControlPlaneSettings {
   settings::Kmesh kmesh;
 };
 BOOST_DESCRIBE_STRUCT(ControlPlaneSettings, (),
-                      (general, environment, mode, store, bootstrap_server, xds_server, api_server, runtime, defaults, metrics,
-                       multizone, dns_server, diagnostics, dp_server, access, ipam, mesh_service, liveness, kmesh))
+                      (general, environment, mode, store, bootstrap_server, xds_server, api_server, runtime, defaults,
+                       metrics, multizone, dns_server, diagnostics, dp_server, access, ipam, mesh_service, liveness,
+                       kmesh))
 
 struct LoadedControlPlaneSettings {
   ControlPlaneSettings settings;
   std::vector<std::string> warnings;  // to be logged
 };
 
-// `yaml` is the text of the settings file, empty when there is none. Fills in what follows from other settings: the work
-// directory (below HOME), the store's file, the certificate of each TLS port (that of `general`). Invalid names every
-// wrong value.
+// `yaml` is the text of the settings file, empty when there is none. Fills in what follows from other settings: the
+// work directory (below HOME), the store's file, the certificate of each TLS port (that of `general`). Invalid names
+// every wrong value.
 Result<LoadedControlPlaneSettings> load_control_plane_settings(std::string_view yaml, const Environment& environment);
 
 // What GET /config shows, as JSON with secrets masked.

@@ -1,12 +1,12 @@
 #include "settings/loader.h"
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/string.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/string.hpp>
 #include <charconv>
 
 #include "model/yaml.h"
@@ -34,8 +34,9 @@ std::string variable_of(std::string_view path) {
       out += '_';
       continue;
     }
-    const bool word_begins = is_upper(c) && i > 0 && path[i - 1] != '.' &&
-                             (!is_upper(path[i - 1]) || (i + 1 < path.size() && path[i + 1] >= 'a' && path[i + 1] <= 'z'));
+    const bool word_begins =
+        is_upper(c) && i > 0 && path[i - 1] != '.' &&
+        (!is_upper(path[i - 1]) || (i + 1 < path.size() && path[i + 1] >= 'a' && path[i + 1] <= 'z'));
     if (word_begins) out += '_';
     out += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   }
@@ -44,8 +45,8 @@ std::string variable_of(std::string_view path) {
 
 bool is_list_of_text(const TypeInfo& type) { return type.shape == Shape::List && type.element().shape == Shape::Text; }
 
-void collect(const SettingsDescription& description, const TypeInfo& type, const std::string& prefix, std::size_t offset,
-             std::vector<Setting>& out) {
+void collect(const SettingsDescription& description, const TypeInfo& type, const std::string& prefix,
+             std::size_t offset, std::vector<Setting>& out) {
   for (const FieldInfo& field : type.fields) {
     const TypeInfo& member = field.type();
     const std::string path = prefix.empty() ? field.json : prefix + "." + field.json;
@@ -56,9 +57,12 @@ void collect(const SettingsDescription& description, const TypeInfo& type, const
     const auto rule = std::ranges::find(description.rules, path, &SettingRule::path);
     Setting setting{.path = path, .variable = {}, .type = &member, .offset = offset + field.offset, .rule = nullptr};
     if (rule != description.rules.end()) setting.rule = &*rule;
-    const bool fits_a_variable = member.shape != Shape::Raw && member.shape != Shape::Map && (member.shape != Shape::List || is_list_of_text(member));
+    const bool fits_a_variable = member.shape != Shape::Raw && member.shape != Shape::Map &&
+                                 (member.shape != Shape::List || is_list_of_text(member));
     if (fits_a_variable)
-      setting.variable = setting.rule != nullptr && !setting.rule->variable.empty() ? std::string(setting.rule->variable) : variable_of(path);
+      setting.variable = setting.rule != nullptr && !setting.rule->variable.empty()
+                             ? std::string(setting.rule->variable)
+                             : variable_of(path);
     out.push_back(std::move(setting));
   }
 }
@@ -95,28 +99,6 @@ json::value from_variable(const TypeInfo& type, const std::string& text) {
   }
 }
 
-std::string expected(const Setting& setting) {
-  const TypeInfo& type = setting.type->shape == Shape::Optional ? setting.type->element() : *setting.type;
-  if (setting.rule != nullptr && !setting.rule->allowed.empty()) {
-    std::string words(setting.rule->allowed);
-    for (std::size_t bar = words.rfind('|'), last = bar; bar != std::string::npos; bar = bar == 0 ? std::string::npos : words.rfind('|', bar - 1))
-      words.replace(bar, 1, bar == last ? " or " : ", ");
-    return words;
-  }
-  switch (type.shape) {
-    case Shape::Bool: return "true or false";
-    case Shape::Signed:
-    case Shape::Unsigned:
-    case Shape::Real:
-      return setting.rule != nullptr && setting.rule->max
-                 ? fmt::format("a number from {} to {}", setting.rule->min.value_or(0), *setting.rule->max)
-                 : "a number";
-    case Shape::Period: return "a duration such as 5s or 1h30m";
-    case Shape::List: return "a list";
-    default: return "text";
-  }
-}
-
 bool is_allowed(std::string_view allowed, std::string_view value) {
   while (true) {
     const std::size_t bar = allowed.find('|');
@@ -128,7 +110,6 @@ bool is_allowed(std::string_view allowed, std::string_view value) {
 
 // A member of a struct by its place.
 void* at(void* settings, const Setting& setting) { return static_cast<char*>(settings) + setting.offset; }
-const void* at(const void* settings, const Setting& setting) { return static_cast<const char*>(settings) + setting.offset; }
 
 class Loader {
  public:
@@ -152,26 +133,34 @@ class Loader {
   void read_environment(const Environment& environment) {
     for (const auto& [name, value] : environment) {
       const auto known = by_variable_.find(name);
-      if (known != by_variable_.end() && is_said(*known->second, value)) set(*known->second, from_variable(*known->second->type, value), name);
-      else if (known == by_variable_.end() && (name.starts_with("KUMA_") || name.starts_with("KMESH_"))) warn_of_variable(name);
+      if (known != by_variable_.end() && is_said(*known->second, value))
+        set(*known->second, from_variable(*known->second->type, value), name);
+      else if (known == by_variable_.end() && (name.starts_with("KUMA_") || name.starts_with("KMESH_")))
+        warn_of_variable(name);
     }
   }
 
   Result<std::vector<std::string>> finish() {
     if (violations_.empty()) return std::move(warnings_);
-    return Error{ErrorKind::Invalid, {}, violations_.size() == 1 ? "a setting has a wrong value" : "settings have wrong values", std::move(violations_)};
+    return Error{ErrorKind::Invalid,
+                 {},
+                 violations_.size() == 1 ? "a setting has a wrong value" : "settings have wrong values",
+                 std::move(violations_)};
   }
 
  private:
   void walk(const json::object& object, const std::string& prefix) {
     for (const auto& [name, value] : object) {
-      const std::string path = prefix.empty() ? std::string(name) : fmt::format("{}.{}", prefix, std::string_view(name));
+      const std::string path =
+          prefix.empty() ? std::string(name) : fmt::format("{}.{}", prefix, std::string_view(name));
       const auto known = by_path_.find(lower(path));
       if (known != by_path_.end()) {
         if (!value.is_null()) set(*known->second, value, known->second->path);
       } else if (is_section(lower(path) + ".")) {
-        if (value.is_object()) walk(value.get_object(), path);
-        else if (!value.is_null()) violations_.push_back({path, "is a group of settings and must be a mapping"});
+        if (value.is_object())
+          walk(value.get_object(), path);
+        else if (!value.is_null())
+          violations_.push_back({path, "is a group of settings and must be a mapping"});
       } else {
         warn_of_key(path);
       }
@@ -196,11 +185,12 @@ class Loader {
     // Elements would be appended to a default.
     if (setting.type->shape == Shape::List) clear_list(setting);
     const bool is_text_without_quotes = setting.type->shape == Shape::Text && (value.is_number() || value.is_bool());
-    const json::value text = is_text_without_quotes ? json::value(json::string(print_json(value))) : value;  // a password such as 1234
+    const json::value text =
+        is_text_without_quotes ? json::value(json::string(print_json(value))) : value;  // a password such as 1234
     read_described(*setting.type, text, at(settings_, setting), Dialect::Flat, "", found);
     if (found.empty() && setting.rule != nullptr) check(setting, found);
     if (found.empty()) return;
-    violations_.push_back({where, fmt::format("is {}; must be {}", shown(setting, value), expected(setting))});
+    violations_.push_back({where, fmt::format("is {}; must be {}", shown(setting, value), allowed_values(setting))});
   }
 
   void clear_list(const Setting& setting) {
@@ -209,7 +199,8 @@ class Loader {
 
   void check(const Setting& setting, std::vector<Violation>& found) {
     const SettingRule& rule = *setting.rule;
-    if (!rule.allowed.empty() && setting.type->shape == Shape::Text && !is_allowed(rule.allowed, *static_cast<const std::string*>(at(settings_, setting))))
+    if (!rule.allowed.empty() && setting.type->shape == Shape::Text &&
+        !is_allowed(rule.allowed, *static_cast<const std::string*>(at(settings_, setting))))
       found.push_back({});
     if (!rule.min && !rule.max) return;
     const json::value stored = print_described(*setting.type, at(settings_, setting), Dialect::Spec);
@@ -220,7 +211,8 @@ class Loader {
 
   static std::string shown(const Setting& setting, const json::value& value) {
     if (setting.rule != nullptr && setting.rule->secret) return "not right";
-    return value.is_string() ? fmt::format("\"{}\"", std::string_view(value.get_string()).substr(0, 100)) : print_json(value).substr(0, 100);
+    return value.is_string() ? fmt::format("\"{}\"", std::string_view(value.get_string()).substr(0, 100))
+                             : print_json(value).substr(0, 100);
   }
 
   void warn_of_variable(const std::string& name) {
@@ -234,7 +226,8 @@ class Loader {
     std::vector<std::string_view> known;  // settings, and the groups that they are in
     for (const auto& [lowered, setting] : by_path_) {
       const std::string_view full = setting->path;
-      for (std::size_t end = full.find('.'); end != std::string_view::npos; end = full.find('.', end + 1)) known.push_back(full.substr(0, end));
+      for (std::size_t end = full.find('.'); end != std::string_view::npos; end = full.find('.', end + 1))
+        known.push_back(full.substr(0, end));
       known.push_back(full);
     }
     if (const auto near = find_near_miss(path, known))
@@ -248,18 +241,6 @@ class Loader {
   std::vector<Violation> violations_;
   std::vector<std::string> warnings_;
 };
-
-// The value at `path` of a document that has it.
-json::value& value_at(json::value& document, std::string_view path) {
-  json::value* here = &document;
-  while (true) {
-    const std::size_t dot = path.find('.');
-    here = &here->get_object()[path.substr(0, dot)];
-    if (dot == std::string_view::npos) return *here;
-    if (here->is_null()) here->emplace_object();
-    path.remove_prefix(dot + 1);
-  }
-}
 
 }  // namespace
 
@@ -275,32 +256,6 @@ Result<std::vector<std::string>> load_settings(const SettingsDescription& descri
   MESH_RETURN_IF_ERROR(loader.read_yaml(yaml));
   loader.read_environment(environment);
   return loader.finish();
-}
-
-json::value show_settings(const SettingsDescription& description, const void* settings) {
-  json::value out = json::object();
-  for (const Setting& setting : list_settings(description)) {
-    json::value shown = print_described(*setting.type, at(settings, setting), Dialect::Spec);
-    const bool is_secret = setting.rule != nullptr && setting.rule->secret;
-    if (is_secret && shown.is_string() && !shown.get_string().empty()) shown = "*****";
-    if (shown.is_null() && setting.type->shape == Shape::List) shown = json::array();
-    value_at(out, setting.path) = std::move(shown);
-  }
-  return out;
-}
-
-std::string settings_reference(const SettingsDescription& description, const void* settings) {
-  std::string out = "| Variable | In the file | Default | Meaning |\n|---|---|---|---|\n";
-  for (const Setting& setting : list_settings(description)) {
-    const json::value value = print_described(*setting.type, at(settings, setting), Dialect::Spec);
-    const std::string shown = value.is_null() ? "" : value.is_string() ? std::string(value.get_string()) : print_json(value);
-    const bool is_secret = setting.rule != nullptr && setting.rule->secret;
-    std::string doc(setting.rule == nullptr ? "" : setting.rule->doc);
-    if (setting.rule != nullptr && !setting.rule->allowed.empty()) doc += fmt::format(" May be {}.", expected(setting));
-    out += fmt::format("| {} | `{}` | {} | {} |\n", setting.variable.empty() ? "" : "`" + setting.variable + "`", setting.path,
-                       shown.empty() ? "" : is_secret ? "(secret)" : "`" + shown + "`", doc);
-  }
-  return out;
 }
 
 Environment process_environment() {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+
 #include <map>
 #include <optional>
 #include <span>
@@ -17,12 +18,12 @@
 namespace mesh {
 
 struct SettingRule {
-  std::string_view path;           // in YAML, such as "apiServer.http.port"
+  std::string_view path;  // in YAML, such as "apiServer.http.port"
   std::string_view doc;
   std::string_view variable = {};  // where it is not KUMA_ and the path in capitals
   std::string_view allowed = {};   // of a text: the values it may have, "a|b"
   std::optional<double> min = {}, max = {};
-  bool secret = false;             // shown as *****
+  bool secret = false;  // shown as *****
 };
 
 struct SettingsDescription {
@@ -54,5 +55,6 @@ struct Setting {
   const SettingRule* rule = nullptr;  // null: the table has no row for it
 };
 std::vector<Setting> list_settings(const SettingsDescription& description);
+std::string allowed_values(const Setting& setting);  // in words: "a number from 0 to 65535"
 
 }  // namespace mesh

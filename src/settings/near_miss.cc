@@ -38,7 +38,8 @@ std::optional<std::string> find_near_miss(std::string_view name, std::span<const
   std::optional<std::string> best;
   std::size_t best_distance = most + 1;
   for (const std::string_view candidate : known) {
-    const std::size_t difference = candidate.size() > name.size() ? candidate.size() - name.size() : name.size() - candidate.size();
+    const std::size_t difference =
+        candidate.size() > name.size() ? candidate.size() - name.size() : name.size() - candidate.size();
     if (difference > most + 4) continue;
     const std::size_t distance = letters(name) == letters(candidate) ? 0 : edit_distance(name, candidate);
     if (distance >= best_distance) continue;

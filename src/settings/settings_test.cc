@@ -1,6 +1,6 @@
+#include <boost/json/object.hpp>
 #include <gmock/gmock.h>
 
-#include <boost/json/object.hpp>
 #include <set>
 
 #include "model/json.h"
@@ -34,8 +34,9 @@ std::vector<std::string> warnings_of(std::string_view yaml, const Environment& e
 }
 
 TEST(Settings, ComeFromTheFileAndThenFromVariables) {
-  const ControlPlaneSettings settings = load("apiServer:\n  http:\n    port: 1111\n  readOnly: true\nmultizone: {zone: {name: east}}",
-                                             {{"KUMA_API_SERVER_HTTP_PORT", "2222"}, {"KUMA_GENERAL_WORK_DIR", "/data"}});
+  const ControlPlaneSettings settings =
+      load("apiServer:\n  http:\n    port: 1111\n  readOnly: true\nmultizone: {zone: {name: east}}",
+           {{"KUMA_API_SERVER_HTTP_PORT", "2222"}, {"KUMA_GENERAL_WORK_DIR", "/data"}});
   EXPECT_EQ(settings.api_server.http.port, 2222);
   EXPECT_TRUE(settings.api_server.read_only);
   EXPECT_EQ(settings.multizone.zone.name, "east");
@@ -75,11 +76,15 @@ defaults: {skipHostnameGenerators: true}
 }
 
 TEST(Settings, AWrongValueIsNamedWithItsVariableAndWhatIsAllowed) {
-  EXPECT_THAT(error_of("", {{"KUMA_STORE_TYPE", "oracle"}}), HasSubstr("KUMA_STORE_TYPE: is \"oracle\"; must be sqlite, memory or postgres"));
-  EXPECT_THAT(error_of("", {{"KUMA_API_SERVER_HTTP_PORT", "70000"}}), HasSubstr("KUMA_API_SERVER_HTTP_PORT: is \"70000\"; must be a number from 0 to 65535"));
-  EXPECT_THAT(error_of("", {{"KUMA_API_SERVER_HTTP_PORT", "http"}}), HasSubstr("KUMA_API_SERVER_HTTP_PORT: is \"http\""));
+  EXPECT_THAT(error_of("", {{"KUMA_STORE_TYPE", "oracle"}}),
+              HasSubstr("KUMA_STORE_TYPE: is \"oracle\"; must be sqlite, memory or postgres"));
+  EXPECT_THAT(error_of("", {{"KUMA_API_SERVER_HTTP_PORT", "70000"}}),
+              HasSubstr("KUMA_API_SERVER_HTTP_PORT: is \"70000\"; must be a number from 0 to 65535"));
+  EXPECT_THAT(error_of("", {{"KUMA_API_SERVER_HTTP_PORT", "http"}}),
+              HasSubstr("KUMA_API_SERVER_HTTP_PORT: is \"http\""));
   EXPECT_THAT(error_of("", {{"KUMA_API_SERVER_READ_ONLY", "maybe"}}), HasSubstr("must be true or false"));
-  EXPECT_THAT(error_of("general: {dnsCacheTTL: soon}"), HasSubstr("general.dnsCacheTTL: is \"soon\"; must be a duration"));
+  EXPECT_THAT(error_of("general: {dnsCacheTTL: soon}"),
+              HasSubstr("general.dnsCacheTTL: is \"soon\"; must be a duration"));
   EXPECT_THAT(error_of("apiServer: 5"), HasSubstr("apiServer"));
   EXPECT_THAT(error_of("a: [1"), HasSubstr("settings file"));
   EXPECT_THAT(error_of("general: {tlsCertFile: /a.pem}"), HasSubstr("general.tlsKeyFile"));
@@ -91,9 +96,14 @@ TEST(Settings, AllWrongValuesAreNamedAtOnce) {
 }
 
 TEST(Settings, AnUnknownVariableIsIgnoredButANearMissGetsAWarning) {
-  EXPECT_THAT(warnings_of("", {{"KUMA_DNS_SERVICE_DOMAIN", "x"}}), ElementsAre(HasSubstr("did you mean KUMA_DNS_SERVER_DOMAIN?")));
-  EXPECT_THAT(warnings_of("", {{"KMESH_AWS_IAM_AUTHORIZED_ACCOUNT_IDS", "1"}}), ElementsAre(HasSubstr("KMESH_AWSIAM_AUTHORIZEDACCOUNTIDS")));
-  EXPECT_THAT(warnings_of("", {{"KUMA_RUNTIME_KUBERNETES_INJECTOR_CNI_ENABLED", "x"}, {"PATH", "x"}, {"KUMA_EXPERIMENTAL_KDS_DELTA_ENABLED", "true"}}), IsEmpty());
+  EXPECT_THAT(warnings_of("", {{"KUMA_DNS_SERVICE_DOMAIN", "x"}}),
+              ElementsAre(HasSubstr("did you mean KUMA_DNS_SERVER_DOMAIN?")));
+  EXPECT_THAT(warnings_of("", {{"KMESH_AWS_IAM_AUTHORIZED_ACCOUNT_IDS", "1"}}),
+              ElementsAre(HasSubstr("KMESH_AWSIAM_AUTHORIZEDACCOUNTIDS")));
+  EXPECT_THAT(warnings_of("", {{"KUMA_RUNTIME_KUBERNETES_INJECTOR_CNI_ENABLED", "x"},
+                               {"PATH", "x"},
+                               {"KUMA_EXPERIMENTAL_KDS_DELTA_ENABLED", "true"}}),
+              IsEmpty());
   EXPECT_THAT(warnings_of("apiServer: {htp: {port: 1}}\nmode: zone"), ElementsAre(HasSubstr("apiServer.h")));
 }
 
@@ -117,7 +127,8 @@ TEST(Settings, ShowInTheStructureThatClientsKnow) {
 }
 
 TEST(Settings, TheCertificateOfGeneralServesAllPorts) {
-  const ControlPlaneSettings settings = load("general: {tlsCertFile: /c, tlsKeyFile: /k}\ndpServer: {tlsCertFile: /dc, tlsKeyFile: /dk}");
+  const ControlPlaneSettings settings =
+      load("general: {tlsCertFile: /c, tlsKeyFile: /k}\ndpServer: {tlsCertFile: /dc, tlsKeyFile: /dk}");
   EXPECT_EQ(settings.api_server.https.tls_key_file, "/k");
   EXPECT_EQ(settings.dp_server.tls_cert_file, "/dc");
 }
@@ -130,7 +141,8 @@ TEST(Settings, EveryOneIsExplained) {
     paths.insert(setting.path);
     EXPECT_TRUE(setting.variable.empty() || variables.insert(setting.variable).second) << setting.variable;
   }
-  for (const SettingRule& rule : control_plane_rules()) EXPECT_TRUE(paths.contains(std::string(rule.path))) << rule.path << " is no setting";
+  for (const SettingRule& rule : control_plane_rules())
+    EXPECT_TRUE(paths.contains(std::string(rule.path))) << rule.path << " is no setting";
   EXPECT_THAT(variables, Contains("KUMA_BOOTSTRAP_SERVER_PARAMS_XDS_GRPC_MAX_RECEIVE_MESSAGE_BYTES"));
   EXPECT_THAT(variables, Contains("KUMA_DP_SERVER_AUTHN_DP_PROXY_DP_TOKEN_VALIDATOR_USE_SECRETS"));
   EXPECT_THAT(variables, Contains("KUMA_STORE_POSTGRES_TLS_DISABLE_SSLSNI"));
