@@ -97,8 +97,8 @@ class Builder final : public YAML::EventHandler {
   };
 
   [[noreturn]] static void stop(Error error) {
-    throw Stop{std::move(error)};
-  }  // NOLINT(house): through the parser, see Stop
+    throw Stop{std::move(error)};  // NOLINT(house): through the parser, see Stop
+  }
   [[noreturn]] static void stop(const YAML::Mark& mark, std::string text) {
     stop(invalid(at_line(mark), std::move(text)));
   }

@@ -85,6 +85,8 @@ TEST(Settings, AWrongValueIsNamedWithItsVariableAndWhatIsAllowed) {
   EXPECT_THAT(error_of("", {{"KUMA_API_SERVER_READ_ONLY", "maybe"}}), HasSubstr("must be true or false"));
   EXPECT_THAT(error_of("general: {dnsCacheTTL: soon}"),
               HasSubstr("general.dnsCacheTTL: is \"soon\"; must be a duration"));
+  EXPECT_THAT(error_of("", {{"KUMA_DP_SERVER_TLS_MIN_VERSION", "1.2"}}),
+              HasSubstr("must be empty, TLSv1_0, TLSv1_1, TLSv1_2 or TLSv1_3"));
   EXPECT_THAT(error_of("apiServer: 5"), HasSubstr("apiServer"));
   EXPECT_THAT(error_of("a: [1"), HasSubstr("settings file"));
   EXPECT_THAT(error_of("general: {tlsCertFile: /a.pem}"), HasSubstr("general.tlsKeyFile"));

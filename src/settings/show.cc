@@ -33,6 +33,7 @@ std::string allowed_values(const Setting& setting) {
   const TypeInfo& type = setting.type->shape == Shape::Optional ? setting.type->element() : *setting.type;
   if (setting.rule != nullptr && !setting.rule->allowed.empty()) {
     std::string words(setting.rule->allowed);
+    if (words.starts_with('|')) words.insert(0, "empty");
     for (std::size_t bar = words.rfind('|'), last = bar; bar != std::string::npos;
          bar = bar == 0 ? std::string::npos : words.rfind('|', bar - 1))
       words.replace(bar, 1, bar == last ? " or " : ", ");
