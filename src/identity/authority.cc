@@ -1,6 +1,5 @@
-#include <fmt/format.h>
-
 #include <boost/json.hpp>
+#include <fmt/format.h>
 
 #include "base/encoding.h"
 #include "base/files.h"
@@ -34,7 +33,8 @@ class LocalAuthority final : public CertificateAuthority {
   Result<KeyPair> issue(const CertificateRequest& request, const Clock& clock) const override {
     const SystemTime now = clock.now();
     if (expires_ <= now)
-      return error(ErrorKind::Unavailable, "the certificate authority expired at " + format_time(expires_) + "; give the mesh a new one");
+      return error(ErrorKind::Unavailable,
+                   "the certificate authority expired at " + format_time(expires_) + "; give the mesh a new one");
     MESH_TRY(const openssl::Key key, make_key(request.key_type));
     CertificateDraft draft;
     draft.common_name = request.common_name;
@@ -45,7 +45,8 @@ class LocalAuthority final : public CertificateAuthority {
     draft.not_after = std::min(later(now, request.valid_for), expires_);
     draft.for_server = request.for_server;
     draft.for_client = request.for_client;
-    MESH_TRY(const openssl::Certificate certificate, build_certificate(draft, key.get(), {certificate_.get(), key_.get()}));
+    MESH_TRY(const openssl::Certificate certificate,
+             build_certificate(draft, key.get(), {certificate_.get(), key_.get()}));
     MESH_TRY(std::string certificate_pem, print_certificate(certificate.get()));
     MESH_TRY(Secret key_pem, openssl::print_private_key(key.get()));
     return KeyPair{std::move(certificate_pem), std::move(key_pem), draft.not_before, draft.not_after};
@@ -58,12 +59,14 @@ class LocalAuthority final : public CertificateAuthority {
   SystemTime expires_{};
 };
 
-Result<Secret> find_ca_secret(const std::string& mesh, const std::string& name, const std::string& where, const SecretSource& secrets) {
+Result<Secret> find_ca_secret(const std::string& mesh, const std::string& name, const std::string& where,
+                              const SecretSource& secrets) {
   Result<Secret> secret = secrets.find_secret(mesh, name);
   if (secret.has_value()) return secret;
   Error missing = std::move(secret).error();
   missing.where = where;
-  if (missing.kind == ErrorKind::NotFound) missing.text = fmt::format("Secret \"{}\" in mesh \"{}\" is not there", name, mesh);
+  if (missing.kind == ErrorKind::NotFound)
+    missing.text = fmt::format("Secret \"{}\" in mesh \"{}\" is not there", name, mesh);
   return missing;
 }
 
@@ -74,7 +77,8 @@ const json::object* data_source(const CaBackend& backend, std::string_view field
 }
 
 // `cert` or `key` of a provided backend: one of secret, file, inline (base64), inlineString.
-Result<Secret> load_source(const std::string& mesh, const CaBackend& backend, const std::string& field, const SecretSource& secrets) {
+Result<Secret> load_source(const std::string& mesh, const CaBackend& backend, const std::string& field,
+                           const SecretSource& secrets) {
   const std::string where = "conf." + field;
   const json::object* source = data_source(backend, field);
   if (source == nullptr) return invalid(where, "has to be defined");
@@ -106,7 +110,8 @@ Result<std::shared_ptr<const CertificateAuthority>> load_pair(Result<Secret> cer
 
 }  // namespace
 
-Result<std::shared_ptr<const CertificateAuthority>> load_authority(const std::string& mesh, const CaBackend& backend, const SecretSource& secrets) {
+Result<std::shared_ptr<const CertificateAuthority>> load_authority(const std::string& mesh, const CaBackend& backend,
+                                                                   const SecretSource& secrets) {
   Result<std::shared_ptr<const CertificateAuthority>> loaded =
       invalid("type", fmt::format("is \"{}\"; must be \"builtin\" or \"provided\"", backend.type));
   if (backend.type == "builtin")
@@ -115,11 +120,13 @@ Result<std::shared_ptr<const CertificateAuthority>> load_authority(const std::st
   if (backend.type == "provided")
     loaded = load_pair(load_source(mesh, backend, "cert", secrets), load_source(mesh, backend, "key", secrets));
   if (loaded.has_value()) return loaded;
-  return with_context(std::move(loaded).error(), fmt::format("certificate authority \"{}\" of mesh \"{}\"", backend.name, mesh));
+  return with_context(std::move(loaded).error(),
+                      fmt::format("certificate authority \"{}\" of mesh \"{}\"", backend.name, mesh));
 }
 
 std::vector<std::string> used_secrets(const std::string& mesh, const CaBackend& backend) {
-  if (backend.type == "builtin") return {builtin_certificate_secret(mesh, backend.name), builtin_key_secret(mesh, backend.name)};
+  if (backend.type == "builtin")
+    return {builtin_certificate_secret(mesh, backend.name), builtin_key_secret(mesh, backend.name)};
   std::vector<std::string> names;
   for (const char* field : {"cert", "key"})
     if (const json::object* source = data_source(backend, field))

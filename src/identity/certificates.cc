@@ -1,10 +1,10 @@
 #include "identity/certificates.h"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <openssl/err.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 
 #include "identity/x509.h"
 
@@ -42,7 +42,8 @@ Result<RootSettings> root_settings(const CaBackend& backend) {
     if (failed || settings.rsa_bits < 2048 || settings.rsa_bits > 8192)
       return invalid("conf.caCert.RSAbits", "must be 2048 to 8192");
   }
-  if (const boost::json::value* age = wanted->if_contains("expiration"); age != nullptr && age->is_string() && !age->get_string().empty()) {
+  if (const boost::json::value* age = wanted->if_contains("expiration");
+      age != nullptr && age->is_string() && !age->get_string().empty()) {
     const Result<Duration> parsed = parse_age(age->get_string());
     if (!parsed.has_value()) return invalid("conf.caCert.expiration", parsed.error().text);
     settings.valid_for = *parsed;
@@ -56,7 +57,8 @@ Violation check_ca(X509* certificate, std::size_t index) {
   const std::uint32_t flags = X509_get_extension_flags(certificate);
   const std::uint32_t usage = X509_get_key_usage(certificate);
   if ((flags & EXFLAG_CA) == 0) return {field, "basic constraint 'CA' must be 'true'"};
-  if ((flags & EXFLAG_KUSAGE) == 0 || (usage & KU_KEY_CERT_SIGN) == 0) return {field, "key usage 'keyCertSign' must be set"};
+  if ((flags & EXFLAG_KUSAGE) == 0 || (usage & KU_KEY_CERT_SIGN) == 0)
+    return {field, "key usage 'keyCertSign' must be set"};
   if ((usage & KU_KEY_AGREEMENT) != 0) return {field, "key usage 'keyAgreement' must not be set"};
   return {};
 }
@@ -86,7 +88,8 @@ Result<KeyPair> make_self_signed(const CertificateRequest& request, KeyType type
 
 Result<KeyPair> make_builtin_root(const std::string& mesh, const CaBackend& backend, const Clock& clock) {
   MESH_TRY(const RootSettings settings, root_settings(backend));
-  MESH_TRY(const openssl::Key key, settings.rsa_bits != 0 ? make_rsa_key(settings.rsa_bits) : make_key(KeyType::EcdsaP256));
+  MESH_TRY(const openssl::Key key,
+           settings.rsa_bits != 0 ? make_rsa_key(settings.rsa_bits) : make_key(KeyType::EcdsaP256));
   const SystemTime now = clock.now();
   CertificateDraft draft;
   draft.organization = "Taskmesh";
@@ -113,9 +116,13 @@ Result<Duration> workload_validity(const CaBackend& backend) {
 }
 
 Result<Duration> parse_age(std::string_view text) {
-  constexpr std::pair<std::string_view, Duration> kUnits[] = {
-      {"ms", std::chrono::milliseconds(1)}, {"s", std::chrono::seconds(1)}, {"m", std::chrono::minutes(1)}, {"h", hours(1)},
-      {"d", hours(24)},                     {"w", hours(7 * 24)},           {"y", hours(365 * 24)}};
+  constexpr std::pair<std::string_view, Duration> kUnits[] = {{"ms", std::chrono::milliseconds(1)},
+                                                              {"s", std::chrono::seconds(1)},
+                                                              {"m", std::chrono::minutes(1)},
+                                                              {"h", hours(1)},
+                                                              {"d", hours(24)},
+                                                              {"w", hours(7 * 24)},
+                                                              {"y", hours(365 * 24)}};
   if (text == "0") return Duration::zero();
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const auto* unit = std::ranges::find(kUnits, text.substr(digits), [](const auto& entry) { return entry.first; });
@@ -124,7 +131,9 @@ Result<Duration> parse_age(std::string_view text) {
     const long long count = std::stoll(std::string(text.substr(0, digits)));
     if (count <= hours(100 * 365 * 24) / unit->second) return count * unit->second;
   }
-  return invalid("", fmt::format("\"{}\" is not an age; expected a whole number and one of ms, s, m, h, d, w, y, such as 24h, and at most 100y", text));
+  return invalid("", fmt::format("\"{}\" is not an age; expected a whole number and one of ms, s, m, h, d, w, y, such "
+                                 "as 24h, and at most 100y",
+                                 text));
 }
 
 Status check_key_pair(const std::string& certificate_pem, const Secret& key_pem, bool must_be_ca) {
@@ -139,7 +148,8 @@ Status check_key_pair(const std::string& certificate_pem, const Secret& key_pem,
   ERR_clear_error();
   if (!fits) violations.push_back({"key", "is not the key of the (first) certificate"});
   for (std::size_t i = 0; must_be_ca && i < certificates->size(); ++i)
-    if (Violation found = check_ca((*certificates)[i].get(), i); !found.field.empty()) violations.push_back(std::move(found));
+    if (Violation found = check_ca((*certificates)[i].get(), i); !found.field.empty())
+      violations.push_back(std::move(found));
   if (!violations.empty()) return refused(std::move(violations));
   return {};
 }

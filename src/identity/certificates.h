@@ -69,7 +69,8 @@ Result<Duration> workload_validity(const CaBackend& backend);
 Result<Duration> parse_age(std::string_view text);
 
 // Checks a PEM certificate (leaf first, then what signed it) and key: they belong together, and it may sign (for a CA:
-// each certificate is one, with keyCertSign and without keyAgreement). Invalid, with violations at `cert`, `cert[0]`, `key`.
+// each certificate is one, with keyCertSign and without keyAgreement). Invalid, with violations at `cert`, `cert[0]`,
+// `key`.
 Status check_key_pair(const std::string& certificate_pem, const Secret& key_pem, bool must_be_ca);
 
 }  // namespace mesh

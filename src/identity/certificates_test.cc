@@ -1,10 +1,10 @@
 #include "identity/certificates.h"
 
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/pem.h>
 
-#include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
 
@@ -45,7 +45,8 @@ std::vector<std::string> uris_of(X509* certificate) {
   for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
     if (name->type == GEN_URI)
-      uris.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.ia5)), ASN1_STRING_length(name->d.ia5));
+      uris.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.ia5)),
+                        ASN1_STRING_length(name->d.ia5));
   }
   GENERAL_NAMES_free(names);
   return uris;
@@ -127,7 +128,8 @@ TEST_F(Certificates, CannotSignOthers) {
 
 TEST_F(Certificates, HaveP256KeysUnlessRsaIsAskedFor) {
   const auto authority = builtin();
-  EXPECT_TRUE(authority->issue(request(), clock).value().key_pem.reveal().starts_with("-----BEGIN EC PRIVATE KEY-----"));
+  EXPECT_TRUE(
+      authority->issue(request(), clock).value().key_pem.reveal().starts_with("-----BEGIN EC PRIVATE KEY-----"));
   CertificateRequest rsa = request();
   rsa.key_type = KeyType::Rsa2048;
   const KeyPair pair = authority->issue(rsa, clock).value();
@@ -172,7 +174,8 @@ TEST_F(Certificates, NeverOutliveTheirAuthority) {
 
 TEST_F(Certificates, RefuseNamesThatCouldBeReadInTwoWays) {
   const auto authority = builtin();
-  for (const std::string& name : std::vector<std::string>{"", "spiffe://prod/a b", std::string("spiffe://prod/a\0b", 17), "spiffe://prod/\u00e4"}) {
+  for (const std::string& name : std::vector<std::string>{
+           "", "spiffe://prod/a b", std::string("spiffe://prod/a\0b", 17), "spiffe://prod/\u00e4"}) {
     CertificateRequest wanted = request();
     wanted.uris = {name};
     EXPECT_EQ(authority->issue(wanted, clock).error().kind, ErrorKind::Invalid) << name;
@@ -211,7 +214,8 @@ TEST_F(Certificates, OfAnAuthorityChangeItsId) {
 }
 
 TEST_F(Certificates, OfABuiltinAuthorityThatIsMissingAreNamed) {
-  EXPECT_THAT(why_not(backend_of("builtin")), AllOf(HasSubstr("\"ca-1\" of mesh \"prod\""), HasSubstr("prod.ca-builtin-cert-ca-1")));
+  EXPECT_THAT(why_not(backend_of("builtin")),
+              AllOf(HasSubstr("\"ca-1\" of mesh \"prod\""), HasSubstr("prod.ca-builtin-cert-ca-1")));
 }
 
 // ---- a provided authority
@@ -252,8 +256,10 @@ TEST_F(Certificates, OfAProvidedAuthorityThatCannotSignAreRefused) {
   EXPECT_THAT(why_not(provided(root.certificate_pem, other.key_pem.reveal())), HasSubstr("not the key"));
   EXPECT_THAT(why_not(provided("garbage", other.key_pem.reveal())), HasSubstr("not a certificate in PEM"));
   EXPECT_THAT(why_not(provided(root.certificate_pem, "garbage")), HasSubstr("not a private key"));
-  EXPECT_THAT(why_not(provided(root.certificate_pem + leaf.certificate_pem, root.key_pem.reveal())), HasSubstr("cert[1]"));
-  EXPECT_THAT(why_not(provided(root.certificate_pem.substr(0, 200), root.key_pem.reveal())), HasSubstr("not a certificate"));
+  EXPECT_THAT(why_not(provided(root.certificate_pem + leaf.certificate_pem, root.key_pem.reveal())),
+              HasSubstr("cert[1]"));
+  EXPECT_THAT(why_not(provided(root.certificate_pem.substr(0, 200), root.key_pem.reveal())),
+              HasSubstr("not a certificate"));
   EXPECT_THAT(why_not(backend_of("provided", {{"cert", {{"secret", "gone"}}}, {"key", {{"secret", "gone"}}}})),
               AllOf(HasSubstr("conf.cert.secret"), HasSubstr("\"gone\"")));
   EXPECT_THAT(why_not(backend_of("provided")), HasSubstr("conf.cert: "));

@@ -1,10 +1,10 @@
 #include "identity/claims.h"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 
 namespace mesh {
 namespace {
@@ -64,7 +64,11 @@ json::object print_claims(const DataplaneClaims& claims) {
     json::array& list = tags[tag].emplace_array();
     for (const std::string& value : values) list.emplace_back(value);
   }
-  return {{"Name", claims.name}, {"Mesh", claims.mesh}, {"Tags", std::move(tags)}, {"Type", claims.type}, {"Workload", claims.workload}};
+  return {{"Name", claims.name},
+          {"Mesh", claims.mesh},
+          {"Tags", std::move(tags)},
+          {"Type", claims.type},
+          {"Workload", claims.workload}};
 }
 
 json::object print_claims(const ZoneClaims& claims) {
@@ -110,15 +114,19 @@ Status check_claims(const DataplaneClaims& claims, const std::string& mesh, cons
     return denied(fmt::format("the proxy is in mesh \"{}\"; its token is for mesh \"{}\"", mesh, claims.mesh));
   for (const auto& [tag, allowed] : claims.tags) {
     const auto found = proxy_tags.find(tag);
-    if (found == proxy_tags.end()) return denied(fmt::format("the proxy has no tag \"{}\", which its token requires", tag));
+    if (found == proxy_tags.end())
+      return denied(fmt::format("the proxy has no tag \"{}\", which its token requires", tag));
     for (const std::string& value : found->second)
       if (!allowed.contains(value))
-        return denied(fmt::format("the proxy has tag \"{}\" with value \"{}\", which its token does not allow; allowed: {}",
-                                  tag, value, fmt::join(allowed, ", ")));
+        return denied(
+            fmt::format("the proxy has tag \"{}\" with value \"{}\", which its token does not allow; allowed: {}", tag,
+                        value, fmt::join(allowed, ", ")));
   }
   if (claims.workload.empty() || claims.workload == workload) return {};
-  if (workload.empty()) return denied(fmt::format("the proxy has no workload label; its token is for workload \"{}\"", claims.workload));
-  return denied(fmt::format("the proxy is of workload \"{}\"; its token is for workload \"{}\"", workload, claims.workload));
+  if (workload.empty())
+    return denied(fmt::format("the proxy has no workload label; its token is for workload \"{}\"", claims.workload));
+  return denied(
+      fmt::format("the proxy is of workload \"{}\"; its token is for workload \"{}\"", workload, claims.workload));
 }
 
 }  // namespace mesh

@@ -1,8 +1,8 @@
 #include "identity/jwt.h"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include <boost/json.hpp>
 #include <optional>
 
 #include "base/encoding.h"
@@ -86,10 +86,9 @@ Result<UnverifiedToken> read_token(std::string_view text) {
 Result<json::object> verified_claims(const UnverifiedToken& token, EVP_PKEY* key) {
   const openssl::DigestContext context(EVP_MD_CTX_new());
   const auto bytes = [](std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); };
-  const bool holds =
-      EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
-      EVP_DigestVerify(context.get(), bytes(token.signature), token.signature.size(), bytes(token.signed_part),
-                       token.signed_part.size()) == 1;
+  const bool holds = EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
+                     EVP_DigestVerify(context.get(), bytes(token.signature), token.signature.size(),
+                                      bytes(token.signed_part), token.signed_part.size()) == 1;
   if (!holds) {
     (void)openssl::failure("");
     return refused(fmt::format("has a signature that the key \"{}\" did not make", token.key_id));
@@ -109,7 +108,8 @@ Result<Secret> sign_token(const json::object& claims, const std::string& key_id,
       EVP_DigestSign(context.get(), nullptr, &size, bytes, token.size()) != 1)
     return openssl::failure("cannot sign a token");
   std::string signature(size, '\0');
-  if (EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, bytes, token.size()) != 1)
+  if (EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, bytes, token.size()) !=
+      1)
     return openssl::failure("cannot sign a token");
   signature.resize(size);
   return Secret(token + "." + base64url_encode(signature));

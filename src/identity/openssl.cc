@@ -16,7 +16,9 @@ Error failure(std::string_view doing) {
   return error(ErrorKind::Internal, code == 0 ? std::string(doing) : fmt::format("{}: {}", doing, text.data()));
 }
 
-Stream reader(std::string_view content) { return Stream(BIO_new_mem_buf(content.data(), static_cast<int>(content.size()))); }
+Stream reader(std::string_view content) {
+  return Stream(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
+}
 
 std::string written(BIO* stream) {
   char* data = nullptr;

@@ -1,8 +1,7 @@
 #include "identity/server_certificate.h"
 
-#include <openssl/x509v3.h>
-
 #include <arpa/inet.h>
+#include <openssl/x509v3.h>
 
 #include <array>
 #include <memory>
@@ -15,7 +14,8 @@ namespace {
 using GeneralNames = std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)>;
 
 std::string text_of(const ASN1_STRING* string) {
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)), static_cast<std::size_t>(ASN1_STRING_length(string))};
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
+          static_cast<std::size_t>(ASN1_STRING_length(string))};
 }
 
 }  // namespace
@@ -34,7 +34,8 @@ Result<ServerNames> server_names_of(const std::string& certificate_pem) {
       const std::string bytes = text_of(name->d.iPAddress);
       std::array<char, INET6_ADDRSTRLEN> text{};
       const int family = bytes.size() == 4 ? AF_INET : AF_INET6;
-      if ((bytes.size() == 4 || bytes.size() == 16) && inet_ntop(family, bytes.data(), text.data(), text.size()) != nullptr) {
+      if ((bytes.size() == 4 || bytes.size() == 16) &&
+          inet_ntop(family, bytes.data(), text.data(), text.size()) != nullptr) {
         names.addresses.emplace_back(text.data());
       }
     }

@@ -1,9 +1,9 @@
 #include "identity/tokens.h"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -36,7 +36,8 @@ struct KeyPlace {
   std::string revocations;
 
   std::string describe(const std::string& name) const {
-    return mesh.empty() ? fmt::format("GlobalSecret \"{}\"", name) : fmt::format("Secret \"{}\" in mesh \"{}\"", name, mesh);
+    return mesh.empty() ? fmt::format("GlobalSecret \"{}\"", name)
+                        : fmt::format("Secret \"{}\" in mesh \"{}\"", name, mesh);
   }
 };
 
@@ -121,6 +122,7 @@ std::optional<SystemTime> time_of(const json::value& value) {
   return SystemTime(std::chrono::duration_cast<SystemTime::duration>(std::chrono::duration<double>(number)));
 }
 
+// A token without an expiry is one that whoever holds the signing key wanted to last; the stock control plane takes it too.
 Status check_times(const json::object& claims, SystemTime now) {
   if (const json::value* expires = claims.if_contains("exp"); expires != nullptr) {
     const std::optional<SystemTime> time = time_of(*expires);
@@ -131,7 +133,8 @@ Status check_times(const json::object& claims, SystemTime now) {
     const std::optional<SystemTime> time = time_of(*starts);
     if (!time) return refused("the token has a start (\"nbf\") that is not a time");
     if (now < *time)
-      return refused(fmt::format("the token is not valid before {}; is the clock right where it was issued?", format_time(*time)));
+      return refused(
+          fmt::format("the token is not valid before {}; is the clock right where it was issued?", format_time(*time)));
   }
   return {};
 }
@@ -157,7 +160,8 @@ Result<bool> is_revoked(const SecretSource& secrets, const KeyPlace& place, std:
 
 class Check {
  public:
-  Check(const SecretSource& secrets, const Clock& clock, const TokenTrust& trust, VerificationKeys& keys, KeyPlace place)
+  Check(const SecretSource& secrets, const Clock& clock, const TokenTrust& trust, VerificationKeys& keys,
+        KeyPlace place)
       : secrets_(secrets), clock_(clock), trust_(trust), keys_(keys), place_(std::move(place)) {}
 
   Result<json::object> claims_of(std::string_view text) const {
@@ -173,9 +177,10 @@ class Check {
   Result<SharedKey> find_key(const std::string& key_id) const {
     for (const TrustedPublicKey& key : trust_.public_keys)
       if (key.key_id == key_id && (key.mesh.empty() || key.mesh == place_.mesh)) return keys_.of_public(key.pem);
-    const Error unknown = refused(fmt::format(
-        "the token was signed with the key \"{}\", which is not known: there is no {}; if the key was rotated, make a new token",
-        key_id, place_.describe(secret_name(place_.prefix, key_id))));
+    const Error unknown =
+        refused(fmt::format("the token was signed with the key \"{}\", which is not known: there is no {}; if the key "
+                            "was rotated, make a new token",
+                            key_id, place_.describe(secret_name(place_.prefix, key_id))));
     if (!trust_.use_secrets) return unknown;
     const Result<Secret> secret = secrets_.find_secret(place_.mesh, secret_name(place_.prefix, key_id));
     if (secret.has_value()) return keys_.of_private(*secret);
@@ -232,7 +237,8 @@ TokenVerifier::TokenVerifier(const SecretSource& secrets, const Clock& clock, To
 TokenVerifier::~TokenVerifier() = default;
 
 Result<DataplaneClaims> TokenVerifier::verify_dataplane(std::string_view token, const std::string& mesh) const {
-  MESH_TRY(const json::object claims, Check(secrets_, clock_, trusts_.dataplane, *keys_, dataplane_keys(mesh)).claims_of(token));
+  MESH_TRY(const json::object claims,
+           Check(secrets_, clock_, trusts_.dataplane, *keys_, dataplane_keys(mesh)).claims_of(token));
   return read_dataplane_claims(claims);
 }
 

@@ -24,7 +24,7 @@ struct DataplaneClaims {
   std::string name;  // empty: any
   std::string mesh;
   std::map<std::string, std::set<std::string>> tags;  // tag → values it may have; the proxy must carry each tag
-  std::string type;  // "dataplane", "ingress", "egress"; empty: dataplane
+  std::string type;                                   // "dataplane", "ingress", "egress"; empty: dataplane
   std::string workload;
 };
 struct ZoneClaims {
@@ -104,8 +104,8 @@ std::string dataplane_signing_key_secret(const std::string& mesh, int serial);
 std::string zone_signing_key_secret(int serial);
 std::string user_signing_key_secret(int serial);
 
-// May this proxy run with these claims? Denied, naming the tag, its value and what is allowed. The order is: name, mesh,
-// tags (the proxy has every tag of the token, and no value of it that the token does not list), workload.
+// May this proxy run with these claims? Denied, naming the tag, its value and what is allowed. The order is: name,
+// mesh, tags (the proxy has every tag of the token, and no value of it that the token does not list), workload.
 Status check_claims(const DataplaneClaims& claims, const std::string& mesh, const std::string& name,
                     const std::map<std::string, std::set<std::string>>& proxy_tags, const std::string& workload);
 

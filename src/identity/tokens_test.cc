@@ -1,10 +1,9 @@
 #include "identity/tokens.h"
 
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/hmac.h>
-
-#include <boost/json.hpp>
 
 #include "base/encoding.h"
 #include "identity/jwt.h"
@@ -31,7 +30,9 @@ class SecretsInMap final : public SecretSource {
       if (key.first == mesh && key.second.starts_with(prefix)) names.push_back(key.second);
     return names;
   }
-  void put(const std::string& mesh, const std::string& name, const std::string& value) { content[{mesh, name}] = Secret(value); }
+  void put(const std::string& mesh, const std::string& name, const std::string& value) {
+    content[{mesh, name}] = Secret(value);
+  }
 
   std::map<std::pair<std::string, std::string>, Secret> content;
   bool broken = false;
@@ -56,7 +57,9 @@ class Tokens : public testing::Test {
     secrets.put("", "user-token-signing-key-1", key_b().reveal());
   }
 
-  std::string token_for(const DataplaneClaims& claims, Duration valid_for = 1h) { return issuer.issue(claims, valid_for).value().reveal(); }
+  std::string token_for(const DataplaneClaims& claims, Duration valid_for = 1h) {
+    return issuer.issue(claims, valid_for).value().reveal();
+  }
   std::string token() { return token_for({.name = "web", .mesh = "prod", .tags = {}, .type = "", .workload = ""}); }
   // Why the verifier of mesh "prod" refuses it.
   std::string why_not(const std::string& text) {
@@ -64,7 +67,8 @@ class Tokens : public testing::Test {
     if (claims.has_value()) return "it was accepted";
     EXPECT_EQ(claims.error().kind, ErrorKind::Unauthenticated);
     if (text.size() > 100) {
-      EXPECT_THAT(claims.error().message(), Not(HasSubstr(text.substr(text.find('.') + 1)))) << "a message never holds the token";
+      EXPECT_THAT(claims.error().message(), Not(HasSubstr(text.substr(text.find('.') + 1))))
+          << "a message never holds the token";
     }
     return claims.error().message();
   }
@@ -81,7 +85,9 @@ class Tokens : public testing::Test {
     EVP_MD_CTX_free(context);
     return part + "." + base64url_encode(signature);
   }
-  static std::string signed_with_key_a(const std::string& claims) { return signed_with(key_a(), R"({"alg":"RS256","kid":"1"})", claims); }
+  static std::string signed_with_key_a(const std::string& claims) {
+    return signed_with(key_a(), R"({"alg":"RS256","kid":"1"})", claims);
+  }
   static std::string part(const std::string& token, int index) {
     std::size_t start = 0;
     for (int i = 0; i < index; ++i) start = token.find('.', start) + 1;
@@ -112,17 +118,20 @@ TEST_F(Tokens, CarryTheClaimsOfADataplane) {
 }
 
 TEST_F(Tokens, CarryTheClaimsOfAZoneAndOfAUser) {
-  const ZoneClaims zone = verifier.verify_zone(issuer.issue(ZoneClaims{"east", {"ingress", "egress"}}, 1h).value().reveal()).value();
+  const ZoneClaims zone =
+      verifier.verify_zone(issuer.issue(ZoneClaims{"east", {"ingress", "egress"}}, 1h).value().reveal()).value();
   EXPECT_EQ(zone.zone, "east");
   EXPECT_THAT(zone.scope, testing::ElementsAre("ingress", "egress"));
-  const User user = verifier.verify_user(issuer.issue(User{"mesh-system:admin", {"mesh-system:admin"}}, 1h).value().reveal()).value();
+  const User user =
+      verifier.verify_user(issuer.issue(User{"mesh-system:admin", {"mesh-system:admin"}}, 1h).value().reveal()).value();
   EXPECT_EQ(user.name, "mesh-system:admin");
   EXPECT_TRUE(user.is_in("mesh-system:admin"));
   EXPECT_FALSE(user.is_in("mesh-system"));
 }
 
 TEST_F(Tokens, HaveTheFormThatTheStockProgramsReadAndWrite) {
-  const std::string text = token_for({.name = "web", .mesh = "prod", .tags = {{"team", {"a"}}}, .type = "", .workload = ""});
+  const std::string text =
+      token_for({.name = "web", .mesh = "prod", .tags = {{"team", {"a"}}}, .type = "", .workload = ""});
   const auto header = boost::json::parse(base64url_decode(part(text, 0)).value());
   EXPECT_EQ(header, (boost::json::value{{"alg", "RS256"}, {"kid", "1"}, {"typ", "JWT"}}));
   const auto claims = boost::json::parse(base64url_decode(part(text, 1)).value()).as_object();
@@ -136,7 +145,8 @@ TEST_F(Tokens, HaveTheFormThatTheStockProgramsReadAndWrite) {
 }
 
 TEST_F(Tokens, MayLeaveClaimsOutOrSayNull) {
-  const DataplaneClaims claims = verifier.verify_dataplane(signed_with_key_a(R"({"Name":null,"Tags":null})"), "prod").value();
+  const DataplaneClaims claims =
+      verifier.verify_dataplane(signed_with_key_a(R"({"Name":null,"Tags":null})"), "prod").value();
   EXPECT_EQ(claims.name, "");
   EXPECT_TRUE(claims.tags.empty());
 }
@@ -189,8 +199,11 @@ TEST_F(Tokens, AreNotIssuedForNoTimeOrForever) {
 
 TEST_F(Tokens, SignedOfflineAreVerifiedWithThePublicKeyFromTheSettings) {
   const std::string pem = public_key_of(key_b()).value();
-  const TokenVerifier offline(secrets, clock,
-                              {.dataplane = {.use_secrets = false, .public_keys = {{"mine", "prod", pem}, {"all", "", pem}}}, .zone = {}, .user = {}});
+  const TokenVerifier offline(
+      secrets, clock,
+      {.dataplane = {.use_secrets = false, .public_keys = {{"mine", "prod", pem}, {"all", "", pem}}},
+       .zone = {},
+       .user = {}});
   const DataplaneClaims claims{.name = "web", .mesh = "prod", .tags = {}, .type = "", .workload = ""};
   const std::string mine = sign_offline(claims, key_b(), "mine", 1h, clock).value().reveal();
   const std::string all = sign_offline(claims, key_b(), "all", 1h, clock).value().reveal();
@@ -262,9 +275,12 @@ TEST_F(Tokens, AreNotAcceptedWhileSecretsCannotBeRead) {
 // ---- every way to cheat
 
 TEST_F(Tokens, OfOtherKeysAreRefused) {
-  EXPECT_THAT(why_not(token_for({.name = "web", .mesh = "test", .tags = {}, .type = "", .workload = ""})), HasSubstr("did not make"));
-  EXPECT_THAT(why_not(sign_offline(ZoneClaims{"x", {}}, key_b(), "1", 1h, clock).value().reveal()), HasSubstr("did not make"));
-  EXPECT_THAT(why_not(sign_offline(ZoneClaims{"x", {}}, key_a(), "7", 1h, clock).value().reveal()), HasSubstr("not known"));
+  EXPECT_THAT(why_not(token_for({.name = "web", .mesh = "test", .tags = {}, .type = "", .workload = ""})),
+              HasSubstr("did not make"));
+  EXPECT_THAT(why_not(sign_offline(ZoneClaims{"x", {}}, key_b(), "1", 1h, clock).value().reveal()),
+              HasSubstr("did not make"));
+  EXPECT_THAT(why_not(sign_offline(ZoneClaims{"x", {}}, key_a(), "7", 1h, clock).value().reveal()),
+              HasSubstr("not known"));
   EXPECT_FALSE(verifier.verify_user(issuer.issue(ZoneClaims{"x", {}}, 1h).value().reveal()).has_value());
 }
 
@@ -272,26 +288,32 @@ TEST_F(Tokens, WithOtherAlgorithmsAreRefused) {
   const std::string claims = base64url_encode(R"({"Name":"web","Mesh":"prod"})");
   for (const char* alg : {"none", "None", "NONE", "", "HS256", "RS384", "RS512", "PS256", "ES256", "rs256", "RS256 "}) {
     const std::string header = base64url_encode(std::string(R"({"kid":"1","alg":")") + alg + "\"}");
-    EXPECT_THAT(why_not(header + "." + claims + "." + base64url_encode("x")), HasSubstr("not signed with RS256")) << alg;
+    EXPECT_THAT(why_not(header + "." + claims + "." + base64url_encode("x")), HasSubstr("not signed with RS256"))
+        << alg;
     EXPECT_NE(why_not(header + "." + claims + "."), "it was accepted") << alg;
   }
-  EXPECT_THAT(why_not(base64url_encode(R"({"kid":"1"})") + "." + claims + "." + base64url_encode("x")), HasSubstr("not signed with RS256"));
-  EXPECT_THAT(why_not(base64url_encode(R"({"kid":"1","alg":["RS256"]})") + "." + claims + ".eA"), HasSubstr("not signed with RS256"));
+  EXPECT_THAT(why_not(base64url_encode(R"({"kid":"1"})") + "." + claims + "." + base64url_encode("x")),
+              HasSubstr("not signed with RS256"));
+  EXPECT_THAT(why_not(base64url_encode(R"({"kid":"1","alg":["RS256"]})") + "." + claims + ".eA"),
+              HasSubstr("not signed with RS256"));
 }
 
 TEST_F(Tokens, SignedWithThePublicKeyAsAPasswordAreRefused) {
-  const std::string part = base64url_encode(R"({"alg":"HS256","kid":"1"})") + "." + base64url_encode(R"({"Name":"web"})");
+  const std::string part =
+      base64url_encode(R"({"alg":"HS256","kid":"1"})") + "." + base64url_encode(R"({"Name":"web"})");
   for (const std::string& password : {public_key_of(key_a()).value(), key_a().reveal()}) {
     unsigned char mac[32];
     unsigned size = sizeof mac;
-    HMAC(EVP_sha256(), password.data(), static_cast<int>(password.size()), reinterpret_cast<const unsigned char*>(part.data()),
-         part.size(), mac, &size);
-    EXPECT_THAT(why_not(part + "." + base64url_encode({reinterpret_cast<const char*>(mac), size})), HasSubstr("not signed with RS256"));
+    HMAC(EVP_sha256(), password.data(), static_cast<int>(password.size()),
+         reinterpret_cast<const unsigned char*>(part.data()), part.size(), mac, &size);
+    EXPECT_THAT(why_not(part + "." + base64url_encode({reinterpret_cast<const char*>(mac), size})),
+                HasSubstr("not signed with RS256"));
   }
 }
 
 TEST_F(Tokens, WithAKeyOfTheirOwnInTheHeaderAreRefused) {
-  const std::string own = R"({"alg":"RS256","kid":"1","jwk":{"kty":"RSA"},"jku":"https://example.com/keys","x5u":"https://example.com"})";
+  const std::string own =
+      R"({"alg":"RS256","kid":"1","jwk":{"kty":"RSA"},"jku":"https://example.com/keys","x5u":"https://example.com"})";
   EXPECT_THAT(why_not(signed_with(key_b(), own, R"({"Name":"web"})")), HasSubstr("did not make"));
 }
 
@@ -319,9 +341,12 @@ TEST_F(Tokens, OfAnotherFormAreRefused) {
 
 TEST_F(Tokens, WithoutAUsableKeyIdAreRefused) {
   for (const std::string kid : {"1", "null", "\"\"", "[\"1\"]", "{}", "true"})
-    EXPECT_EQ(why_not(signed_with(key_a(), R"({"alg":"RS256","kid":)" + kid + "}", "{}")).contains("no usable key id"), true) << kid;
+    EXPECT_EQ(why_not(signed_with(key_a(), R"({"alg":"RS256","kid":)" + kid + "}", "{}")).contains("no usable key id"),
+              true)
+        << kid;
   EXPECT_THAT(why_not(signed_with(key_a(), R"({"alg":"RS256"})", "{}")), HasSubstr("no usable key id"));
-  EXPECT_THAT(why_not(signed_with(key_a(), R"({"alg":"RS256","kid":")" + std::string(500, '1') + "\"}", "{}")), HasSubstr("no usable key id"));
+  EXPECT_THAT(why_not(signed_with(key_a(), R"({"alg":"RS256","kid":")" + std::string(500, '1') + "\"}", "{}")),
+              HasSubstr("no usable key id"));
 }
 
 TEST_F(Tokens, ThatNameAFieldTwiceAreRefused) {
@@ -337,9 +362,10 @@ TEST_F(Tokens, WithAHeaderThatMustBeUnderstoodAreRefused) {
 
 TEST_F(Tokens, WithClaimsOfTheWrongShapeAreRefused) {
   for (const char* claims :
-       {"[]", "1", "", "{", R"({"Name":1})", R"({"Mesh":["prod"]})", R"({"Tags":[]})", R"({"Tags":{"a":"b"}})", R"({"Tags":{"a":[1]}})",
-        R"({"Tags":{"a":null}})", R"({"exp":"tomorrow"})", R"({"exp":null})", R"({"exp":1e300})", R"({"nbf":true})", R"({"jti":5})",
-        R"({"exp":99999999999999999999})", R"({"a":[[[[[[[[[[[[1]]]]]]]]]]]]})", "{\"Name\":\"\xff\"}"})
+       {"[]", "1", "", "{", R"({"Name":1})", R"({"Mesh":["prod"]})", R"({"Tags":[]})", R"({"Tags":{"a":"b"}})",
+        R"({"Tags":{"a":[1]}})", R"({"Tags":{"a":null}})", R"({"exp":"tomorrow"})", R"({"exp":null})",
+        R"({"exp":1e300})", R"({"nbf":true})", R"({"jti":5})", R"({"exp":99999999999999999999})",
+        R"({"a":[[[[[[[[[[[[1]]]]]]]]]]]]})", "{\"Name\":\"\xff\"}"})
     EXPECT_NE(why_not(signed_with_key_a(claims)), "it was accepted") << claims;
 }
 
@@ -359,7 +385,8 @@ TEST(Claims, AllowExactlyWhatTheySay) {
       {"more is allowed than is used", {"", "", {{"kuma.io/service", {"web", "admin", "db"}}}, "", ""}, ""},
       {"another name", {"web-2", "test", {}, "", ""}, "named \"web-1\""},
       {"another mesh", {"", "test", {{"team", {"blue"}}}, "", ""}, "in mesh \"prod\""},
-      {"one of two values is not allowed", {"", "", {{"kuma.io/service", {"web"}}}, "", "x"},
+      {"one of two values is not allowed",
+       {"", "", {{"kuma.io/service", {"web"}}}, "", "x"},
        "\"kuma.io/service\" with value \"admin\", which its token does not allow; allowed: web"},
       {"a tag is missing", {"", "", {{"version", {"1"}}}, "", ""}, "no tag \"version\""},
       {"a tag that may have no value", {"", "", {{"team", {}}}, "", ""}, "value \"red\""},

@@ -54,8 +54,9 @@ Status set_validity(X509* certificate, SystemTime not_before, SystemTime not_aft
 
 Status set_subject(X509* certificate, const CertificateDraft& draft) {
   X509_NAME* subject = X509_get_subject_name(certificate);
-  const std::pair<int, const std::string*> parts[] = {
-      {NID_organizationName, &draft.organization}, {NID_organizationalUnitName, &draft.organizational_unit}, {NID_commonName, &draft.common_name}};
+  const std::pair<int, const std::string*> parts[] = {{NID_organizationName, &draft.organization},
+                                                      {NID_organizationalUnitName, &draft.organizational_unit},
+                                                      {NID_commonName, &draft.common_name}};
   for (const auto& [id, text] : parts) {
     if (text->empty()) continue;
     if (X509_NAME_add_entry_by_NID(subject, id, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(text->data()),
@@ -72,14 +73,15 @@ Status set_subject(X509* certificate, const CertificateDraft& draft) {
 Status set_public_key(X509* certificate, EVP_PKEY* key) {
   std::array<unsigned char, 65> point{};
   std::size_t size = 0;
-  const bool is_p256 = EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && EVP_PKEY_get_bits(key) == 256 &&
-                       EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size(), &size) == 1 &&
-                       size == point.size();
+  const bool is_p256 =
+      EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && EVP_PKEY_get_bits(key) == 256 &&
+      EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size(), &size) == 1 &&
+      size == point.size();
   bool set = false;
   if (is_p256) {
     auto* owned = static_cast<unsigned char*>(OPENSSL_memdup(point.data(), size));
-    set = X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(certificate), OBJ_nid2obj(NID_X9_62_id_ecPublicKey), V_ASN1_OBJECT,
-                                 OBJ_nid2obj(NID_X9_62_prime256v1), owned, static_cast<int>(size)) == 1;
+    set = X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(certificate), OBJ_nid2obj(NID_X9_62_id_ecPublicKey),
+                                 V_ASN1_OBJECT, OBJ_nid2obj(NID_X9_62_prime256v1), owned, static_cast<int>(size)) == 1;
   } else {
     set = X509_set_pubkey(certificate, key) == 1;
   }
@@ -94,7 +96,8 @@ bool is_plain_ascii(const std::string& text) {
 Status add_name(GENERAL_NAMES* names, int type, const std::string& bytes) {
   ASN1_STRING* value = ASN1_STRING_type_new(type == GEN_IPADD ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING);
   GENERAL_NAME* name = GENERAL_NAME_new();
-  if (value == nullptr || name == nullptr || ASN1_STRING_set(value, bytes.data(), static_cast<int>(bytes.size())) != 1 ||
+  if (value == nullptr || name == nullptr ||
+      ASN1_STRING_set(value, bytes.data(), static_cast<int>(bytes.size())) != 1 ||
       sk_GENERAL_NAME_push(names, name) == 0) {
     ASN1_STRING_free(value);
     GENERAL_NAME_free(name);
@@ -181,7 +184,8 @@ Result<std::vector<openssl::Certificate>> read_certificates(const std::string& p
   std::vector<openssl::Certificate> certificates;
   while (X509* certificate = PEM_read_bio_X509(stream.get(), nullptr, nullptr, nullptr)) {
     certificates.emplace_back(certificate);
-    if (certificates.size() > kMaxCertificates) return invalid("cert", fmt::format("holds more than {} certificates", kMaxCertificates));
+    if (certificates.size() > kMaxCertificates)
+      return invalid("cert", fmt::format("holds more than {} certificates", kMaxCertificates));
   }
   const bool at_the_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   ERR_clear_error();
@@ -230,7 +234,8 @@ Result<openssl::Key> make_key(KeyType type) {
     return made;
   }();
   EVP_PKEY* key = nullptr;
-  if (context == nullptr || EVP_PKEY_generate(context.get(), &key) != 1) return openssl::failure("cannot make a P-256 key");
+  if (context == nullptr || EVP_PKEY_generate(context.get(), &key) != 1)
+    return openssl::failure("cannot make a P-256 key");
   return openssl::Key(key);
 }
 

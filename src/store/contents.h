@@ -62,12 +62,12 @@ class Contents {
   mutable std::shared_mutex mutex_;
   mutable std::condition_variable_any committed_;
   Revision revision_ = 0;
-  std::map<ResourceKey, StoredRow> rows_;                     // in order of (kind, mesh, name)
-  std::map<Revision, StoredRow> by_revision_;                 // the same rows, in commit order
-  std::map<ResourceKey, std::set<ResourceKey>> owned_;        // owner → what goes away with it
-  std::deque<std::pair<Revision, ResourceKey>> deletions_;    // in commit order
-  Revision forgotten_upto_ = 0;                               // deletions up to here are not remembered
-  const Kind* mesh_kind_ = nullptr;                           // seen with the first Mesh
+  std::map<ResourceKey, StoredRow> rows_;                   // in order of (kind, mesh, name)
+  std::map<Revision, StoredRow> by_revision_;               // the same rows, in commit order
+  std::map<ResourceKey, std::set<ResourceKey>> owned_;      // owner → what goes away with it
+  std::deque<std::pair<Revision, ResourceKey>> deletions_;  // in commit order
+  Revision forgotten_upto_ = 0;                             // deletions up to here are not remembered
+  const Kind* mesh_kind_ = nullptr;                         // seen with the first Mesh
 };
 
 // Batches of writes, tried one after the other on top of a Contents. A batch is taken whole or leaves no trace. The
@@ -75,7 +75,7 @@ class Contents {
 class Draft {
  public:
   struct Entry {
-    StoredRow row;    // null: deleted
+    StoredRow row;  // null: deleted
     ResourceKey key;
     Revision revision = 0;
   };

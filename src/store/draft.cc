@@ -16,8 +16,7 @@ Status check_key(const ResourceKey& key) {
 
 Status check_expectation(const ResourceKey& key, const Expect& expect, const StoredRow& existing) {
   switch (expect.what) {
-    case Expect::What::Anything:
-      return {};
+    case Expect::What::Anything: return {};
     case Expect::What::Absent:
       if (existing == nullptr) return {};
       return error(ErrorKind::Conflict, key.to_string() + " exists already");

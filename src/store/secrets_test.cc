@@ -23,7 +23,9 @@ class StoreOfContents final : public Store {
   }
   Result<Resource> get(const ResourceKey& key) const override { return contents_.get(key); }
   Result<Page> list(const Query& query) const override { return contents_.list(query); }
-  Result<ChangeBatch> wait_for_changes(Revision after, std::stop_token stop) override { return contents_.wait_for_changes(after, stop); }
+  Result<ChangeBatch> wait_for_changes(Revision after, std::stop_token stop) override {
+    return contents_.wait_for_changes(after, stop);
+  }
   std::string id() const override { return "id"; }
 
  private:

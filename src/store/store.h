@@ -41,8 +41,8 @@ struct Query {
   std::string mesh = {};           // empty: all meshes
   std::string name_contains = {};  // empty: all names
   Labels labels = {};              // all must match
-  std::size_t offset = 0;     // into the list in order of (mesh, name)
-  std::size_t size = 0;       // 0: all
+  std::size_t offset = 0;          // into the list in order of (mesh, name)
+  std::size_t size = 0;            // 0: all
 };
 
 struct Page {

@@ -1,5 +1,5 @@
-// Tokens come from whoever can reach a port. Whatever the bytes are, a token that we did not sign is refused; and claims
-// that were signed are understood or refused, but break nothing.
+// Tokens come from whoever can reach a port. Whatever the bytes are, a token that we did not sign is refused; and
+// claims that were signed are understood or refused, but break nothing.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

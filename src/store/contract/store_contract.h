@@ -2,10 +2,10 @@
 //   INSTANTIATE_TEST_SUITE_P(Memory, StoreContract, testing::Values(Backend{"memory", [] { … }}));
 #pragma once
 
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/json.hpp>
 #include <functional>
 #include <latch>
 #include <map>
@@ -105,7 +105,8 @@ class StoreContract : public testing::TestWithParam<Backend> {
 // ---- one resource
 
 TEST_P(StoreContract, GivesBackWhatWasPut) {
-  Resource resource = make_resource(widget_key("prod", "a"), {.color = "blue", .extra = {{"deep", {1, 2.5, "x", nullptr}}}});
+  Resource resource =
+      make_resource(widget_key("prod", "a"), {.color = "blue", .extra = {{"deep", {1, 2.5, "x", nullptr}}}});
   resource.labels = {{"team", "red"}, {"kuma.io/zone", "east \"1\""}};
   resource.created = SystemTime(1'700'000'000'123'456'789ns);
   resource.modified = SystemTime(1'700'000'001s);
@@ -122,10 +123,19 @@ TEST_P(StoreContract, GivesBackWhatWasPut) {
 }
 
 TEST_P(StoreContract, KeepsSpecsOfEveryShape) {
-  const boost::json::value shapes[] = {
-      nullptr, true, -1, 18446744073709551615ULL, 0.1, 1e300, "", "zero\0inside", "\u00e4\u20ac\U0001F600 \"\\\n\t",
-      boost::json::array{}, boost::json::object{}, boost::json::array{{}, {boost::json::object{{"a", {1, {2, {3}}}}}}},
-      boost::json::string(200'000, 'x')};
+  const boost::json::value shapes[] = {nullptr,
+                                       true,
+                                       -1,
+                                       18446744073709551615ULL,
+                                       0.1,
+                                       1e300,
+                                       "",
+                                       "zero\0inside",
+                                       "\u00e4\u20ac\U0001F600 \"\\\n\t",
+                                       boost::json::array{},
+                                       boost::json::object{},
+                                       boost::json::array{{}, {boost::json::object{{"a", {1, {2, {3}}}}}}},
+                                       boost::json::string(200'000, 'x')};
   for (const boost::json::value& shape : shapes) {
     write_ok(only(put(make_resource(widget_key("prod", "shape"), {.color = "any", .extra = shape}))));
     EXPECT_EQ(store->get(widget_key("prod", "shape")).value().spec_as<TestSpec>().extra, shape);
@@ -227,7 +237,8 @@ TEST_P(StoreContract, RefusesWhatLiesInNoMesh) {
 }
 
 TEST_P(StoreContract, RefusesAnOwnerThatIsNotThere) {
-  EXPECT_EQ(refused(only(put(make_resource(widget_key("prod", "a")), {}, widget_key("prod", "ghost")))), ErrorKind::Invalid);
+  EXPECT_EQ(refused(only(put(make_resource(widget_key("prod", "a")), {}, widget_key("prod", "ghost")))),
+            ErrorKind::Invalid);
 }
 
 TEST_P(StoreContract, DeletesWithAMeshWhatLiesInIt) {
@@ -308,7 +319,8 @@ TEST_P(StoreContract, FiltersByNameAndLabels) {
   EXPECT_THAT(names(list({.kind = &kWidget, .name_contains = "web"}).items), ElementsAre("web-1", "web-2"));
   EXPECT_THAT(names(list({.kind = &kWidget, .name_contains = "%"}).items), ElementsAre("db_%1")) << "no patterns";
   EXPECT_THAT(names(list({.kind = &kWidget, .labels = {{"team", "red"}}}).items), ElementsAre("db_%1", "web-1"));
-  EXPECT_THAT(names(list({.kind = &kWidget, .labels = {{"team", "red"}, {"tier", "web"}}}).items), ElementsAre("web-1"));
+  EXPECT_THAT(names(list({.kind = &kWidget, .labels = {{"team", "red"}, {"tier", "web"}}}).items),
+              ElementsAre("web-1"));
   const Page page = list({.kind = &kWidget, .labels = {{"tier", "web"}}, .offset = 1, .size = 1});
   EXPECT_THAT(names(page.items), ElementsAre("web-2"));
   EXPECT_EQ(page.total, 2U);
@@ -440,7 +452,8 @@ TEST_P(StoreContract, GivesManyWritersRevisionsOfTheirOwn) {
     for (int writer = 0; writer < kWriters; ++writer)
       writers.emplace_back([&, writer] {
         for (int i = 0; i < kEach; ++i) {
-          const Revision revision = write_ok(only(put(widget_key("prod", std::to_string(writer) + "-" + std::to_string(i)))));
+          const Revision revision =
+              write_ok(only(put(widget_key("prod", std::to_string(writer) + "-" + std::to_string(i)))));
           std::lock_guard lock(mutex);
           revisions.insert(revision);
         }
@@ -473,13 +486,14 @@ TEST_P(StoreContract, LosesNoneOfManyCountersSteps) {
         for (int done = 0; done < kEach;) {
           const Resource read = store->get(widget_key("prod", "counter")).value();
           const int next = std::stoi(read.spec_as<TestSpec>().color) + 1;
-          const Result<Revision> written =
-              store->write(only(put(make_resource(read.key, {.color = std::to_string(next), .extra = nullptr}), Expect::at(read.revision))));
+          const Result<Revision> written = store->write(only(put(
+              make_resource(read.key, {.color = std::to_string(next), .extra = nullptr}), Expect::at(read.revision))));
           if (written.has_value()) ++done;
         }
       });
   }
-  EXPECT_EQ(store->get(widget_key("prod", "counter")).value().spec_as<TestSpec>().color, std::to_string(kWriters * kEach));
+  EXPECT_EQ(store->get(widget_key("prod", "counter")).value().spec_as<TestSpec>().color,
+            std::to_string(kWriters * kEach));
 }
 
 TEST_P(StoreContract, ShowsAReaderOfTheFeedNoHalfTransaction) {
@@ -494,7 +508,8 @@ TEST_P(StoreContract, ShowsAReaderOfTheFeedNoHalfTransaction) {
   Picture reader;
   for (int batches = 0; batches < 50; ++batches) {
     reader.fold(changes(reader.upto));
-    EXPECT_EQ(reader.colors[widget_key("prod", "left").to_string()], reader.colors[widget_key("prod", "right").to_string()]);
+    EXPECT_EQ(reader.colors[widget_key("prod", "left").to_string()],
+              reader.colors[widget_key("prod", "right").to_string()]);
   }
   writer.request_stop();
 }

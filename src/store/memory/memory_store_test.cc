@@ -10,7 +10,8 @@ INSTANTIATE_TEST_SUITE_P(Memory, StoreContract,
                              .make = [] { return std::make_unique<MemoryStore>(); },
                              .make_with_short_memory =
                                  [](std::size_t deletions) {
-                                   return std::make_unique<MemoryStore>(ContentsLimits{.remembered_deletions = deletions});
+                                   return std::make_unique<MemoryStore>(
+                                       ContentsLimits{.remembered_deletions = deletions});
                                  },
                          }));
 

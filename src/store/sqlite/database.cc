@@ -15,22 +15,16 @@ namespace {
 const char* advice(int code) {
   switch (code & 0xff) {
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return "another process uses it: stop that control plane, or give this one a file of its own";
+    case SQLITE_LOCKED: return "another process uses it: stop that control plane, or give this one a file of its own";
     case SQLITE_FULL:
       return "free some space; nothing that was answered is lost, and writes work again as soon as there is space";
     case SQLITE_READONLY:
     case SQLITE_PERM:
-    case SQLITE_CANTOPEN:
-      return "the control plane's user must be able to write the file and its folder";
-    case SQLITE_IOERR:
-      return "look at the disk, its quota and the kernel's log; writes are tried again each time";
-    case SQLITE_CORRUPT:
-      return "it is damaged: put back a backup, or move it away to start with an empty store";
-    case SQLITE_NOTADB:
-      return "it is not a SQLite database: choose another path, or move the file away";
-    default:
-      return nullptr;
+    case SQLITE_CANTOPEN: return "the control plane's user must be able to write the file and its folder";
+    case SQLITE_IOERR: return "look at the disk, its quota and the kernel's log; writes are tried again each time";
+    case SQLITE_CORRUPT: return "it is damaged: put back a backup, or move it away to start with an empty store";
+    case SQLITE_NOTADB: return "it is not a SQLite database: choose another path, or move the file away";
+    default: return nullptr;
   }
 }
 
@@ -99,7 +93,8 @@ Result<bool> Statement::next() {
 std::string Statement::text(int column) const {
   const unsigned char* text = sqlite3_column_text(statement_.get(), column);
   if (text == nullptr) return {};
-  return {reinterpret_cast<const char*>(text), static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+  return {reinterpret_cast<const char*>(text),
+          static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
 std::int64_t Statement::number(int column) const { return sqlite3_column_int64(statement_.get(), column); }

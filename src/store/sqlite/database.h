@@ -27,8 +27,8 @@ class Statement {
   Statement& bind(std::int64_t number);
   Statement& bind_null();
 
-  Status run();            // for what gives no rows
-  Result<bool> next();     // the next row, or false at the end
+  Status run();         // for what gives no rows
+  Result<bool> next();  // the next row, or false at the end
   std::string text(int column) const;
   std::int64_t number(int column) const;
   bool is_null(int column) const;
@@ -51,7 +51,7 @@ class Database {
   static Result<Database> open(const std::filesystem::path& path, std::chrono::milliseconds wait_for_lock);
 
   Result<Statement> prepare(std::string_view sql) const;
-  Status execute(const std::string& sql) const;          // one or more statements, rows are dropped
+  Status execute(const std::string& sql) const;           // one or more statements, rows are dropped
   Result<std::string> ask(const std::string& sql) const;  // the first column of the first row
   bool in_transaction() const;
 

@@ -1,8 +1,7 @@
 #include "store/sqlite/journal.h"
 
-#include <fmt/format.h>
-
 #include <boost/json.hpp>
+#include <fmt/format.h>
 
 #include "base/log.h"
 #include "store/sqlite/migrations.h"
@@ -93,7 +92,8 @@ Result<StoredRow> read_row(const Statement& row, const KindRegistry& registry) {
 
 }  // namespace
 
-Result<std::unique_ptr<Journal>> Journal::open(const std::filesystem::path& path, std::chrono::milliseconds wait_for_lock) {
+Result<std::unique_ptr<Journal>> Journal::open(const std::filesystem::path& path,
+                                               std::chrono::milliseconds wait_for_lock) {
   MESH_TRY(Database database, Database::open(path, wait_for_lock));
   std::unique_ptr<Journal> journal(new Journal(std::move(database)));
   MESH_RETURN_IF_ERROR(journal->prepare());
@@ -106,19 +106,24 @@ Status Journal::prepare() {
   MESH_RETURN_IF_ERROR(database_.execute("PRAGMA locking_mode = EXCLUSIVE"));
   MESH_TRY(const std::string mode, database_.ask("PRAGMA journal_mode = WAL"));
   if (mode != "wal")
-    return error(ErrorKind::Unavailable, fmt::format("the store {}: it cannot have a write-ahead log here (its journal is \"{}\")",
-                                                     database_.path().string(), mode));
-  MESH_RETURN_IF_ERROR(database_.execute("PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 16777216"));
+    return error(ErrorKind::Unavailable,
+                 fmt::format("the store {}: it cannot have a write-ahead log here (its journal is \"{}\")",
+                             database_.path().string(), mode));
+  MESH_RETURN_IF_ERROR(database_.execute(
+      "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 16777216"));
   MESH_RETURN_IF_ERROR(migrate(database_));
   MESH_TRY(const std::string health, database_.ask("PRAGMA quick_check(1)"));
   if (health != "ok")
-    return error(ErrorKind::Unavailable,
-                 fmt::format("the store {}: it is damaged ({}): put back a backup, or move it away to start with an empty store",
-                             database_.path().string(), health));
-  MESH_TRY(put_, database_.prepare("INSERT OR REPLACE INTO resources (kind, mesh, name, revision, created, modified, labels, "
-                                   "owner_kind, owner_mesh, owner_name, spec, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+    return error(
+        ErrorKind::Unavailable,
+        fmt::format("the store {}: it is damaged ({}): put back a backup, or move it away to start with an empty store",
+                    database_.path().string(), health));
+  MESH_TRY(put_, database_.prepare(
+                     "INSERT OR REPLACE INTO resources (kind, mesh, name, revision, created, modified, labels, "
+                     "owner_kind, owner_mesh, owner_name, spec, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   MESH_TRY(erase_, database_.prepare("DELETE FROM resources WHERE kind = ? AND mesh = ? AND name = ?"));
-  MESH_TRY(erase_owned_, database_.prepare("DELETE FROM resources WHERE owner_kind = ? AND owner_mesh = ? AND owner_name = ?"));
+  MESH_TRY(erase_owned_,
+           database_.prepare("DELETE FROM resources WHERE owner_kind = ? AND owner_mesh = ? AND owner_name = ?"));
   MESH_TRY(set_revision_, database_.prepare("UPDATE store SET revision = ?"));
   MESH_TRY(id_, database_.ask("SELECT id FROM store"));
   return {};
@@ -138,8 +143,8 @@ Result<Journal::Loaded> Journal::load(const KindRegistry& registry) {
       continue;
     }
     has_unreadable_ = true;
-    MESH_LOG_ERROR("store", "{} \"{}\" in mesh \"{}\" is left out, and kept in {}: {}", row.text(0), row.text(2), row.text(1),
-                   database_.path().string(), stored.error().message());
+    MESH_LOG_ERROR("store", "{} \"{}\" in mesh \"{}\" is left out, and kept in {}: {}", row.text(0), row.text(2),
+                   row.text(1), database_.path().string(), stored.error().message());
   }
   return loaded;
 }
@@ -162,7 +167,9 @@ Status Journal::put(const StoredResource& row) {
   const Resource& resource = row.resource;
   const Kind& kind = *resource.key.kind;
   put_.bind(kind.name).bind(resource.key.mesh).bind(resource.key.name);
-  put_.bind(static_cast<std::int64_t>(resource.revision)).bind(to_number(resource.created)).bind(to_number(resource.modified));
+  put_.bind(static_cast<std::int64_t>(resource.revision))
+      .bind(to_number(resource.created))
+      .bind(to_number(resource.modified));
   put_.bind(print_labels(resource.labels));
   if (row.owner)
     put_.bind(row.owner->kind->name).bind(row.owner->mesh).bind(row.owner->name);

@@ -20,7 +20,8 @@ class Journal {
   };
 
   // Locks the file for as long as the journal lives, and brings its schema up to date.
-  static Result<std::unique_ptr<Journal>> open(const std::filesystem::path& path, std::chrono::milliseconds wait_for_lock);
+  static Result<std::unique_ptr<Journal>> open(const std::filesystem::path& path,
+                                               std::chrono::milliseconds wait_for_lock);
 
   // Everything that can be read. A row of an unknown kind, or with a spec that this program cannot read, is left in the
   // file, named in the log and left out, so that it harms nothing but itself.

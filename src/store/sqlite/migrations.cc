@@ -50,9 +50,11 @@ Status check_origin(const Database& database, std::int64_t version) {
                  fmt::format("the store {}: it is the database of another program; choose another path",
                              database.path().string()));
   if (version > static_cast<std::int64_t>(kSteps.size()))
-    return error(ErrorKind::Unavailable,
-                 fmt::format("the store {}: it has schema {}, this build knows {}; run the version that wrote it, or a newer one",
-                             database.path().string(), version, kSteps.size()));
+    return error(
+        ErrorKind::Unavailable,
+        fmt::format(
+            "the store {}: it has schema {}, this build knows {}; run the version that wrote it, or a newer one",
+            database.path().string(), version, kSteps.size()));
   return {};
 }
 
@@ -63,7 +65,8 @@ Status run_steps(const Database& database) {
     MESH_RETURN_IF_ERROR(database.execute(kSteps[step]));
   MESH_TRY(const std::int64_t ids, ask_number(database, "SELECT count(*) FROM store"));
   if (ids == 0)
-    MESH_RETURN_IF_ERROR(database.execute(fmt::format("INSERT INTO store (id, revision) VALUES ('{}', 0)", make_uuid())));
+    MESH_RETURN_IF_ERROR(
+        database.execute(fmt::format("INSERT INTO store (id, revision) VALUES ('{}', 0)", make_uuid())));
   return database.execute(
       fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, kSteps.size()));
 }

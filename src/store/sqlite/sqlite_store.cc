@@ -34,7 +34,8 @@ struct SqliteStore::Inside {
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(Settings settings, const KindRegistry& registry) {
   MESH_TRY(std::unique_ptr<Journal> journal, Journal::open(settings.path, settings.wait_for_lock));
   MESH_TRY(Journal::Loaded loaded, journal->load(registry));
-  MESH_LOG_INFO("store", "opened {}: {} resources at revision {}", settings.path.string(), loaded.rows.size(), loaded.revision);
+  MESH_LOG_INFO("store", "opened {}: {} resources at revision {}", settings.path.string(), loaded.rows.size(),
+                loaded.revision);
   auto inside = std::make_unique<Inside>(std::move(journal), settings.limits);
   inside->contents.load(std::move(loaded.rows), loaded.revision);
   inside->writer = std::jthread([&self = *inside] { self.write_what_comes(); });

@@ -43,7 +43,8 @@ class Folder {
   std::filesystem::path path_;
 };
 
-Result<std::unique_ptr<SqliteStore>> open_at(const std::filesystem::path& path, std::size_t remembered_deletions = 10'000) {
+Result<std::unique_ptr<SqliteStore>> open_at(const std::filesystem::path& path,
+                                             std::size_t remembered_deletions = 10'000) {
   return SqliteStore::open({.path = path, .wait_for_lock = 50ms, .limits = {remembered_deletions}}, kinds());
 }
 
@@ -70,13 +71,13 @@ class StoreInFolder final : public Store {
   std::unique_ptr<SqliteStore> store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Sqlite, StoreContract,
-    testing::Values(Backend{
-        .name = "sqlite",
-        .make = [] { return std::make_unique<StoreInFolder>(); },
-        .make_with_short_memory = [](std::size_t deletions) { return std::make_unique<StoreInFolder>(deletions); },
-    }));
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract,
+                         testing::Values(Backend{
+                             .name = "sqlite",
+                             .make = [] { return std::make_unique<StoreInFolder>(); },
+                             .make_with_short_memory =
+                                 [](std::size_t deletions) { return std::make_unique<StoreInFolder>(deletions); },
+                         }));
 
 // Another program that has its hands in the file.
 void run_sql(const std::filesystem::path& path, const char* sql) {
@@ -177,7 +178,8 @@ TEST(SqliteStore, LosesNothingThatWasAnsweredWhenKilled) {
     auto store = open_at(folder.file()).value();
     std::size_t answered = 0;
     for (std::size_t start = 0, end; (end = told.find('\n', start)) != std::string::npos; start = end + 1, ++answered)
-      EXPECT_TRUE(store->get(gadget_key(told.substr(start, end - start))).has_value()) << told.substr(start, end - start);
+      EXPECT_TRUE(store->get(gadget_key(told.substr(start, end - start))).has_value())
+          << told.substr(start, end - start);
     EXPECT_GE(answered, enough);
   }
 }
@@ -185,7 +187,7 @@ TEST(SqliteStore, LosesNothingThatWasAnsweredWhenKilled) {
 TEST(SqliteStore, KeepsItsFileFromOtherUsers) {
   const Folder folder;
   auto store = open_at(folder.file("new/folder/mesh.db")).value();
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(stat(folder.file("new/folder/mesh.db").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600U);
   ASSERT_EQ(stat(folder.file("new/folder/mesh.db-wal").c_str(), &status), 0);
@@ -252,7 +254,8 @@ TEST(SqliteStore, LeavesOutWhatItCannotReadAndKeepsTheRest) {
   run_sql(folder.file(),
           "UPDATE resources SET spec = '{\"color\": 1}' WHERE name = 'bad';"
           "UPDATE resources SET spec = '{{{' WHERE name = 'ugly';"
-          "INSERT INTO resources SELECT 'Unheard', mesh, 'x', 99, 0, 0, '{}', owner_kind, owner_mesh, owner_name, spec, status "
+          "INSERT INTO resources SELECT 'Unheard', mesh, 'x', 99, 0, 0, '{}', owner_kind, owner_mesh, owner_name, "
+          "spec, status "
           "FROM resources WHERE name = 'good'");
   {
     auto store = open_at(folder.file()).value();
@@ -334,7 +337,8 @@ TEST(SqliteStore, WritesAllOrNothingOnAFullDiskAndGoesOnWhenThereIsSpace) {
     all.kind = &kGadget;
     EXPECT_EQ(store->list(all).value().total, answered.size() * 2);
     for (const std::string& name : answered)
-      EXPECT_TRUE(store->get(gadget_key("left-" + name)).has_value() && store->get(gadget_key("right-" + name)).has_value());
+      EXPECT_TRUE(store->get(gadget_key("left-" + name)).has_value() &&
+                  store->get(gadget_key("right-" + name)).has_value());
   };
   holds_exactly_what_was_answered();
   store.reset();
