@@ -35,13 +35,11 @@ Result<std::unique_ptr<Store>> open_store(const settings::StoreSection& settings
                  "is \"" + settings.type + "\"; this build has \"sqlite\" (the default) and \"memory\"");
 }
 
-std::string policy_kind_of(const Resource& policy) { return policy.key.kind->name; }
-
 // Does this policy concern this Dataplane? The kinds say.
 Selects selects_by(std::vector<const Policy*> policies) {
   return [policies = std::move(policies)](const Resource& policy, const Resource& dataplane) {
     for (const Policy* kind : policies)
-      if (kind->kind().name == policy_kind_of(policy)) return kind->selects(policy, dataplane);
+      if (kind->kind().name == policy.key.kind->name) return kind->selects(policy, dataplane);
     return true;
   };
 }

@@ -126,7 +126,7 @@ BuildReport Builders::build(Proxy& proxy, const Work& work, Turn turn) {
   const std::shared_ptr<const MeshSnapshot> mesh = snapshot->find(proxy.id.mesh);
   const auto dataplane = mesh ? mesh->dataplanes.find(proxy.id.name) : decltype(mesh->dataplanes.find(""))();
   if (!mesh || dataplane == mesh->dataplanes.end()) {
-    report.problem = "there is no such Dataplane";
+    report.has_dataplane = false;
     return report;
   }
 

@@ -36,6 +36,7 @@ struct BuildReport {
   std::uint64_t number = 0;
   bool has_secrets = false, has_services = false;
   std::optional<ProxyCertificate> certificate;  // made just now
+  bool has_dataplane = true;                    // false: not in the picture, yet or any more
   std::string problem;                          // why it kept what it had; empty: nothing is wrong
 };
 

@@ -14,6 +14,7 @@ void Liveness::on_envoy_connected(const ProxyId& proxy, std::uint64_t stream, St
   Record& record = records_[proxy];
   record.envoy.known = true;
   record.envoy.open.insert(stream);
+  record.envoy.lost_by_restart = false;
   record.restored = false;
   judge(proxy, record, now);
 }
@@ -99,6 +100,7 @@ void Liveness::restore(const ProxyId& proxy, SteadyTime now) {
   record.restored = true;
   record.envoy.known = true;
   record.envoy.lost = now;
+  record.envoy.lost_by_restart = true;
   set_live(proxy, record, true);
   judge(proxy, record, now);
 }
@@ -168,11 +170,13 @@ std::optional<SteadyTime> Liveness::silence_ends(const Record& record) const {
   if (record.restored) return later(record.envoy.lost, settings_.restart);
   const bool envoy_lost = record.envoy.is_lost();
   const bool manager_lost = record.manager.is_lost();
+  const SteadyTime envoy_ends =
+      later(record.envoy.lost, record.envoy.lost_by_restart ? settings_.restart : settings_.one_gone);
   if (envoy_lost && manager_lost) {
-    const auto [first, last] = std::minmax(record.envoy.lost, record.manager.lost);
-    return std::min(later(last, settings_.both_gone), later(first, settings_.one_gone));
+    const SteadyTime both = later(std::max(record.envoy.lost, record.manager.lost), settings_.both_gone);
+    return std::min({both, envoy_ends, later(record.manager.lost, settings_.one_gone)});
   }
-  if (envoy_lost) return later(record.envoy.lost, settings_.one_gone);
+  if (envoy_lost) return envoy_ends;
   if (manager_lost) return later(record.manager.lost, settings_.one_gone);
   return std::nullopt;
 }

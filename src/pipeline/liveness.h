@@ -66,6 +66,7 @@ class Liveness {
     bool known = false;  // it was open once
     std::set<std::uint64_t> open;
     SteadyTime lost{};
+    bool lost_by_restart = false;  // of ours: its end does not know yet
     std::optional<ReadinessReport> said;  // by the newest session
 
     bool is_lost() const { return known && open.empty(); }

@@ -285,6 +285,19 @@ TEST_F(LivenessTest, OurOwnRestartEmptiesNobodysEndpoints) {
   EXPECT_THAT(changes(), ElementsAre("-b"));
 }
 
+TEST_F(LivenessTest, AfterOurRestartAnEnvoyHasThatTimeToComeBackEvenWhenItsManagerIsQuicker) {
+  liveness.restore(id("a"), now());
+  known("a");
+  changes();
+  manager("a");
+  manager_says("a", true);
+  wait(29s);
+  EXPECT_THAT(changes(), IsEmpty());
+  envoy("a");
+  wait(1h);
+  EXPECT_THAT(changes(), IsEmpty());
+}
+
 TEST_F(LivenessTest, ForgetsWhatNobodyAsksForAnyMore) {
   up("a");
   changes();

@@ -138,6 +138,7 @@ void Writer::on_built(const BuildReport& report) {
   const auto found = known_.find(report.proxy);
   if (found == known_.end()) return;
   Known& known = found->second;
+  if (!report.has_dataplane) return barriers_.on_gone(report.proxy);  // built once it comes
   if (!report.problem.empty()) {
     if (known.last_problem != report.problem)
       MESH_LOG_WARN("pipeline", "proxy {} keeps what it had: {}", report.proxy.node_id(), report.problem);
