@@ -23,6 +23,11 @@ TEST(Duration, ReadsWhatTheFieldWrites) {
   EXPECT_EQ(parse_duration("0").value(), 0s);
 }
 
+TEST(Time, OutsideOfItsRangeIsMovedToTheNearestEnd) {
+  EXPECT_LT(parse_time("0001-01-01T00:00:00Z").value(), parse_time("1700-01-01T00:00:00Z").value());
+  EXPECT_GT(parse_time("9999-12-31T23:59:59Z").value(), parse_time("2200-01-01T00:00:00Z").value());
+}
+
 TEST(Duration, RefusesWhatHasNoUnitOrNoNumber) {
   for (const char* text : {"", "5", "s", "5x", "1..5s", ".", "-", "5s5", "999999999999999h"})
     EXPECT_FALSE(parse_duration(text).has_value()) << text;

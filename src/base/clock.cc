@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <limits>
 
 namespace mesh {
 namespace {
@@ -106,7 +108,10 @@ Result<SystemTime> parse_time(std::string_view text) {
       return invalid("", fmt::format("\"{}\" is not a time; expected a zone such as Z or +01:00 at the end", text));
     offset_minutes = (sign == '-' ? -1 : 1) * (hours * 60L + minutes);
   }
-  const std::time_t seconds = timegm(&parts) - offset_minutes * 60;
+  // Nanoseconds in 64 bits reach from 1677 to 2262: what is outside (the year 1 of other implementations' zero) is moved to
+  // the nearest end.
+  constexpr std::time_t reach = std::numeric_limits<std::int64_t>::max() / 1'000'000'000 - 1;
+  const std::time_t seconds = std::clamp<std::time_t>(timegm(&parts) - offset_minutes * 60, -reach, reach);
   return SystemTime(std::chrono::seconds(seconds)) +
          std::chrono::duration_cast<SystemTime::duration>(std::chrono::nanoseconds(nanos));
 }

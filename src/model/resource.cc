@@ -23,10 +23,17 @@ std::string label(const Labels& labels, std::string_view name) {
 // What stands beside the spec in a document.
 struct Meta {
   std::string type, mesh, name;
-  SystemTime creation_time{}, modification_time{};
+  boost::json::value creation_time, modification_time;
   Labels labels;
 };
 BOOST_DESCRIBE_STRUCT(Meta, (), (type, mesh, name, creation_time, modification_time, labels))
+
+// The times in a document are what its sender saw; nothing depends on them. Others write the year 1 where there is none.
+SystemTime time_or_none(const json::value& value) {
+  if (!value.is_string()) return {};
+  const auto time = parse_time(std::string_view(value.get_string()));
+  return time && *time > SystemTime{} ? *time : SystemTime{};
+}
 
 json::object print_spec(const AnySpec& spec, const Kind& kind) {
   json::value printed = kind.print == nullptr || spec.empty() ? json::value(json::object()) : kind.print(spec);
@@ -89,8 +96,8 @@ Result<Document> parse_document(const json::value& document, const KindRegistry&
   Resource resource;
   resource.key = {kind, kind->scope == Scope::Mesh ? meta.mesh : std::string(), meta.name};
   resource.labels = meta.labels;
-  resource.created = meta.creation_time;
-  resource.modified = meta.modification_time;
+  resource.created = time_or_none(meta.creation_time);
+  resource.modified = time_or_none(meta.modification_time);
 
   static const json::value nothing = json::object();
   const json::object& fields = document.get_object();

@@ -94,6 +94,13 @@ TEST(Resource, AnUnknownKindAndAMissingTypeAreNamed) {
               ElementsAre(Violation{"name", "in body must be of type string, but is of type integer"}));
 }
 
+TEST(Resource, TimesThatMeanNothingAreNone) {
+  const Document document =
+      parse("{type: Mesh, name: m, creationTime: '0001-01-01T00:00:00Z', modificationTime: 5, kri: kri_m____m_}");
+  EXPECT_THAT(document.violations, IsEmpty());
+  EXPECT_EQ(document.resource.created, SystemTime{});
+}
+
 TEST(Resource, ViolationsOfASpecBeginWithSpec) {
   EXPECT_EQ(parse("{type: Sample, name: x, spec: {targetRef: {kind: X}}}").violations[0].field, "spec.targetRef.kind");
   EXPECT_EQ(parse("{type: Dataplane, name: x, networking: {inbound: [{port: -1}]}}").violations[0].field,
