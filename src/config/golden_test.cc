@@ -73,7 +73,8 @@ struct Case {
 
 Case load(const fs::path& folder) {
   Case loaded;
-  FoldInput input{.upto = 1, .from_start = true};
+  FoldInput input;
+  input.from_start = true;
   const auto documents = parse_yaml(read(folder / "input.yaml"));
   if (!documents) {
     ADD_FAILURE() << documents.error().message();
@@ -211,8 +212,8 @@ TEST_P(Golden, IsWhatWasReviewed) {
   expect_envoy_accepts(config);
 }
 
-INSTANTIATE_TEST_SUITE_P(Config, Golden, ::testing::ValuesIn(case_names()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(Config, Golden, ::testing::ValuesIn(case_names()), [](const auto& param) {
+  std::string name = param.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });

@@ -189,15 +189,17 @@ TEST(TargetRefs, NameEveryFieldThatIsWrong) {
               ElementsAre("spec.targetRef.proxyTypes"));
 }
 
-bool is_valid_caller(const std::string& id) {
+bool is_valid_caller(const std::string& id, SpiffeMatchType type = SpiffeMatchType::Exact) {
   std::vector<Violation> violations;
-  validate_match({.spiffe_id = SpiffeMatch{SpiffeMatchType::Prefix, id}, .sni = {}}, "m", violations);
+  validate_match({.spiffe_id = SpiffeMatch{type, id}, .sni = {}}, "m", violations);
   return violations.empty();
 }
 
 TEST(Callers, AreNamedBySpiffeId) {
   EXPECT_TRUE(is_valid_caller("spiffe://default/backend"));
   EXPECT_TRUE(is_valid_caller("spiffe://default"));
+  EXPECT_TRUE(is_valid_caller("spiffe://default/", SpiffeMatchType::Prefix));
+  EXPECT_FALSE(is_valid_caller("spiffe://default/"));
   EXPECT_FALSE(is_valid_caller("https://default/backend"));
   EXPECT_FALSE(is_valid_caller("spiffe:///backend"));
   EXPECT_FALSE(is_valid_caller("spiffe://Default/backend"));

@@ -170,7 +170,10 @@ void validate_target_ref(const TargetRef& target, const std::string& path, const
 }
 
 void validate_match(const Match& match, const std::string& path, std::vector<Violation>& violations) {
-  if (match.spiffe_id && !is_spiffe_id(match.spiffe_id->value)) {
+  std::string id = match.spiffe_id ? match.spiffe_id->value : std::string();
+  // A prefix may end with a slash: without it "spiffe://shop" would also match the mesh "shop-2".
+  if (match.spiffe_id && match.spiffe_id->type == SpiffeMatchType::Prefix && id.ends_with('/')) id.pop_back();
+  if (match.spiffe_id && !is_spiffe_id(id)) {
     violations.push_back({path + ".spiffeID", "must be a valid SPIFFE ID, such as spiffe://default/backend"});
   }
   if (match.sni && !is_dns_name(match.sni->value)) {
