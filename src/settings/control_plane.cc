@@ -4,11 +4,15 @@
 
 namespace mesh {
 
-std::span<const SettingRule> control_plane_rules();  // in control_plane_rules.cc
+// In control_plane_rules.cc.
+std::span<const SettingRule> control_plane_rules();
+std::span<const std::string_view> control_plane_settings_without_effect();
 
 namespace {
 
-SettingsDescription description() { return {type_info<ControlPlaneSettings>(), control_plane_rules()}; }
+SettingsDescription description() {
+  return {type_info<ControlPlaneSettings>(), control_plane_rules(), control_plane_settings_without_effect()};
+}
 
 void use_if_empty(std::string& value, const std::string& other) {
   if (value.empty()) value = other;

@@ -6,6 +6,7 @@
 namespace mesh {
 
 std::span<const SettingRule> control_plane_rules();
+std::span<const std::string_view> control_plane_settings_without_effect();
 
 namespace {
 
@@ -82,8 +83,9 @@ constexpr std::array kRules = {
            "Largest message that Envoy takes from us, where it can be set."),
     text("xdsServer.dataplaneStatusFlushInterval", "How often what proxies answered is written to their insights."),
     named("KUMA_XDS_DATAPLANE_DEREGISTRATION_DELAY",
-          text("xdsServer.dataplaneDeregistrationDelay", "Accepted, without effect: see liveness.")),
-    text("xdsServer.nackBackoff", "Accepted, without effect: what was refused is not sent again."),
+          text("xdsServer.dataplaneDeregistrationDelay",
+               "A Dataplane that its proxy made is deleted when the proxy has been silent for so long.")),
+    text("xdsServer.nackBackoff", "Pause before what was refused is sent again. It never is, unchanged."),
     // ---- REST
     text("apiServer.readOnly", "Nothing can be changed through the API."),
     text("apiServer.corsAllowedDomains", "Origins that browsers may call from; \".*\" is any. Empty: none."),
@@ -172,7 +174,7 @@ constexpr std::array kRules = {
     text("dpServer.authn.enableReloadableTokens", "Sidecars read their token again when its file changes."),
     text("dpServer.hds.enabled", "Probe applications through the health discovery of their Envoys."),
     text("dpServer.hds.interval", "How often Envoy reports the results."),
-    text("dpServer.hds.refreshInterval", "Accepted, without effect: changed probes are sent at once."),
+    text("dpServer.hds.refreshInterval", "How often changed probes are sent: at once."),
     named("KUMA_DP_SERVER_HDS_CHECK_TIMEOUT", text("dpServer.hds.checkDefaults.timeout", "How long a probe may take.")),
     named("KUMA_DP_SERVER_HDS_CHECK_INTERVAL",
           text("dpServer.hds.checkDefaults.interval", "How often an application is probed.")),
@@ -206,7 +208,7 @@ constexpr std::array kRules = {
     text("ipam.meshExternalService.cidr", "Range of addresses of MeshExternalServices."),
     text("ipam.meshMultiZoneService.cidr", "Range of addresses of MeshMultiZoneServices."),
     named("KUMA_IPAM_KNOWN_INTERNAL_CIDRS", text("ipam.knownInternalCIDRs", "Ranges that count as inside.")),
-    text("meshService.generationInterval", "Accepted, without effect: MeshServices follow changes at once."),
+    text("meshService.generationInterval", "How often MeshServices are made anew."),
     text("meshService.deletionGracePeriod", "A MeshService without dataplanes is deleted after this time."),
     // ---- liveness
     text("liveness.bothGone", "Withdraw a proxy when its sidecar manager and its Envoy have been gone for so long."),
@@ -228,8 +230,46 @@ constexpr std::array kRules = {
     number("kmesh.runtime.aws.route53.retryJitterPercent", 0, 100, "Spread of the pauses."),
 };
 
+// Known, kept and shown, because clients and installations have them; this list gets shorter.
+constexpr std::array<std::string_view, 33> kWithoutEffect = {
+    "general.dnsCacheTTL",
+    "general.tlsMinVersion",
+    "general.tlsMaxVersion",
+    "general.tlsCipherSuites",
+    "store.postgres.",
+    "store.upsert.",
+    "bootstrapServer.params.readinessPort",
+    "bootstrapServer.params.xdsGrpcMaxReceiveMessageBytes",
+    "xdsServer.nackBackoff",
+    "apiServer.https.tlsMaxVersion",
+    "apiServer.basePath",
+    "apiServer.rootUrl",
+    "apiServer.gui.",
+    "apiServer.readHeaderTimeout",
+    "apiServer.readTimeout",
+    "apiServer.writeTimeout",
+    "runtime.universal.zoneResourceCleanupAge",
+    "defaults.skipTenantResources",
+    "defaults.enableLocalhostInboundClusters",
+    "defaults.SkipHostnameGenerators",
+    "metrics.dataplane.idleTimeout",
+    "metrics.zone.",
+    "metrics.controlPlane.",
+    "dnsServer.CIDR",
+    "dnsServer.serviceVipEnabled",
+    "diagnostics.debugEndpoints",
+    "diagnostics.tlsMaxVersion",
+    "dpServer.tlsMaxVersion",
+    "dpServer.readHeaderTimeout",
+    "dpServer.hds.refreshInterval",
+    "ipam.",
+    "meshService.",
+    "kmesh.",
+};
+
 }  // namespace
 
 std::span<const SettingRule> control_plane_rules() { return kRules; }
+std::span<const std::string_view> control_plane_settings_without_effect() { return kWithoutEffect; }
 
 }  // namespace mesh

@@ -63,6 +63,9 @@ void collect(const SettingsDescription& description, const TypeInfo& type, const
       setting.variable = setting.rule != nullptr && !setting.rule->variable.empty()
                              ? std::string(setting.rule->variable)
                              : variable_of(path);
+    setting.without_effect = std::ranges::any_of(description.without_effect, [&](std::string_view listed) {
+      return listed.ends_with('.') ? path.starts_with(listed) : path == listed;
+    });
     out.push_back(std::move(setting));
   }
 }
@@ -189,7 +192,10 @@ class Loader {
         is_text_without_quotes ? json::value(json::string(print_json(value))) : value;  // a password such as 1234
     read_described(*setting.type, text, at(settings_, setting), Dialect::Flat, "", found);
     if (found.empty() && setting.rule != nullptr) check(setting, found);
-    if (found.empty()) return;
+    if (found.empty()) {
+      if (setting.without_effect) warnings_.push_back(where + " is accepted, but has no effect in this version");
+      return;
+    }
     violations_.push_back({where, fmt::format("is {}; must be {}", shown(setting, value), allowed_values(setting))});
   }
 

@@ -29,14 +29,16 @@ struct SettingRule {
 struct SettingsDescription {
   const TypeInfo& type;
   std::span<const SettingRule> rules;
+  // Settings, or groups of them ("ipam."), that are accepted and have no effect in this version: who sets one is told.
+  std::span<const std::string_view> without_effect = {};
 };
 
 using Environment = std::map<std::string, std::string>;
 Environment process_environment();
 
 // Reads `yaml` (may be empty), then the variables, which win, over what `settings` holds. Returns warnings: keys and
-// variables that nobody knows but that look like one that is known. Invalid names each wrong value by its variable or
-// path, with the value and what is allowed. In YAML the case of keys does not matter.
+// variables that nobody knows but that look like one that is known, and such that have no effect. Invalid names each
+// wrong value by its variable or path, with the value and what is allowed. In YAML the case of keys does not matter.
 Result<std::vector<std::string>> load_settings(const SettingsDescription& description, std::string_view yaml,
                                                const Environment& environment, void* settings);
 
@@ -53,6 +55,7 @@ struct Setting {
   const TypeInfo* type = nullptr;
   std::size_t offset = 0;
   const SettingRule* rule = nullptr;  // null: the table has no row for it
+  bool without_effect = false;
 };
 std::vector<Setting> list_settings(const SettingsDescription& description);
 std::string allowed_values(const Setting& setting);  // in words: "a number from 0 to 65535"

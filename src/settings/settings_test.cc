@@ -109,6 +109,12 @@ TEST(Settings, AnUnknownVariableIsIgnoredButANearMissGetsAWarning) {
   EXPECT_THAT(warnings_of("apiServer: {htp: {port: 1}}\nmode: zone"), ElementsAre(HasSubstr("apiServer.h")));
 }
 
+TEST(Settings, WhoSetsWhatHasNoEffectIsTold) {
+  EXPECT_THAT(warnings_of("", {{"KUMA_IPAM_MESH_SERVICE_CIDR", "127.4.0.0/16"}}),
+              ElementsAre("KUMA_IPAM_MESH_SERVICE_CIDR is accepted, but has no effect in this version"));
+  EXPECT_THAT(warnings_of("xdsServer: {nackBackoff: 1s}"), ElementsAre(HasSubstr("xdsServer.nackBackoff")));
+}
+
 TEST(Settings, SecretsAreNeverShown) {
   const std::string shown = config_json(load("", {{"KUMA_STORE_POSTGRES_PASSWORD", "hunter2"}}));
   EXPECT_THAT(shown, Not(HasSubstr("hunter2")));

@@ -76,6 +76,7 @@ std::string settings_reference(const SettingsDescription& description, const voi
     std::string doc(setting.rule == nullptr ? "" : setting.rule->doc);
     if (setting.rule != nullptr && !setting.rule->allowed.empty())
       doc += fmt::format(" May be {}.", allowed_values(setting));
+    if (setting.without_effect) doc += " *Accepted, without effect in this version.*";
     out += fmt::format("| {} | `{}` | {} | {} |\n", setting.variable.empty() ? "" : "`" + setting.variable + "`",
                        setting.path,
                        shown.empty() ? ""
