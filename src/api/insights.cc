@@ -55,20 +55,21 @@ object mesh_insight_json(const MeshFacts& facts) {
   if (!facts.supported_backends.empty()) mtls["supportedBackends"] = counts_json(facts.supported_backends);
   object services;
   if (!facts.services.empty()) services = {{"total", facts.services.size()}, {"internal", facts.services.size()}};
-  return {{"type", "MeshInsight"},
-          {"name", facts.mesh.key.name},
-          {"creationTime", format_time(facts.mesh.created)},
-          {"modificationTime", format_time(facts.modified)},
-          {"dataplanes", count_json(all)},
-          {"policies", totals_json(facts.policies)},
-          {"dpVersions", std::move(versions)},
-          {"mTLS", std::move(mtls)},
-          {"services", std::move(services)},
-          {"dataplanesByType", object{{"standard", count_json(facts.standard)},
-                                      {"gateway", count_json(gateways)},
-                                      {"gatewayBuiltin", count_json(facts.gateway_builtin)},
-                                      {"gatewayDelegated", count_json(facts.gateway_delegated)}}},
-          {"resources", totals_json(facts.resources)}};
+  object out{{"type", "MeshInsight"},
+             {"name", facts.mesh.key.name},
+             {"creationTime", format_time(facts.mesh.created)},
+             {"modificationTime", format_time(facts.modified)},
+             {"dataplanes", count_json(all)}};
+  if (!facts.policies.empty()) out["policies"] = totals_json(facts.policies);
+  out["dpVersions"] = std::move(versions);
+  out["mTLS"] = std::move(mtls);
+  out["services"] = std::move(services);
+  out["dataplanesByType"] = object{{"standard", count_json(facts.standard)},
+                                   {"gateway", count_json(gateways)},
+                                   {"gatewayBuiltin", count_json(facts.gateway_builtin)},
+                                   {"gatewayDelegated", count_json(facts.gateway_delegated)}};
+  if (!facts.resources.empty()) out["resources"] = totals_json(facts.resources);
+  return out;
 }
 
 const char* type_name(ServiceType type) {
