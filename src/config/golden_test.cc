@@ -206,7 +206,7 @@ TEST_P(Golden, IsWhatWasReviewed) {
   print(config, "", printed);
   printed += "\n";
 
-  const char* mode = std::getenv("MESH_GOLDEN");
+  const char* mode = std::getenv("MESH_GOLDEN");  // NOLINT(house): a switch of the test alone
   if (mode != nullptr && std::string_view(mode) == "write") std::ofstream(folder / "expected.json") << printed;
   EXPECT_EQ(printed, read(folder / "expected.json")) << "to accept: MESH_GOLDEN=write";
   expect_envoy_accepts(config);

@@ -32,17 +32,17 @@ struct Selection {
 
 Selection select_by(const TargetRef& target, const Resource& policy, const Resource& dataplane, const Dataplane& spec);
 
+// A policy that is only tried out: it must not change anything yet.
+bool is_shadow(const Resource& policy);
+
 // For Policy::selects of a kind whose spec is `Spec`.
 template <class Spec>
 bool may_concern(const Resource& policy, const Resource& dataplane) {
   static const TargetRef whole_mesh;
   const Spec* spec = policy.spec.as<Spec>();
-  if (spec == nullptr) return false;
+  if (spec == nullptr || is_shadow(policy)) return false;
   return !select_by(spec->target_ref ? *spec->target_ref : whole_mesh, policy, dataplane, dataplane.spec_as<Dataplane>()).empty();
 }
-
-// A policy that is only tried out: it must not change anything yet.
-bool is_shadow(const Resource& policy);
 
 // Larger counts more.
 struct Precedence {

@@ -64,6 +64,10 @@ class MeshTimeoutPolicy final : public Policy {
  public:
   const Kind& kind() const override { return kMeshTimeoutKind; }
 
+  bool selects(const Resource& policy, const Resource& dataplane) const override {
+    return may_concern<MeshTimeout>(policy, dataplane);
+  }
+
   void apply(const ProxyContext& proxy, envoy::ResourceSet& draft) const override {
     const auto policies = matched_policies<MeshTimeout>(proxy, kMeshTimeoutKind);
     for (envoy::ListenerDraft& listener : draft.listeners()) {

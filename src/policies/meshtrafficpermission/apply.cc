@@ -75,6 +75,10 @@ class MeshTrafficPermissionPolicy final : public Policy {
  public:
   const Kind& kind() const override { return kMeshTrafficPermissionKind; }
 
+  bool selects(const Resource& policy, const Resource& dataplane) const override {
+    return may_concern<MeshTrafficPermission>(policy, dataplane);
+  }
+
   void apply(const ProxyContext& proxy, envoy::ResourceSet& draft) const override {
     if (proxy.snapshot.spec().enabled_ca() == nullptr) return;
     const auto policies = matched_policies<MeshTrafficPermission>(proxy, kMeshTrafficPermissionKind);

@@ -114,7 +114,7 @@ const std::vector<Match>& of(const std::optional<std::vector<Match>>& matches) {
   return matches ? *matches : none;
 }
 
-void refuse_all_others(Matcher& matcher) { set_action(rbac::RBAC::DENY, "default", *matcher.mutable_on_no_match()); }
+void decide_all_others(rbac::RBAC::Action action, Matcher& matcher) { set_action(action, "default", *matcher.mutable_on_no_match()); }
 
 }  // namespace
 
@@ -153,13 +153,13 @@ void match_permissions(const std::vector<NamedRule>& rules, Matcher& matcher) {
     allowed.insert(allowed.end(), shadow.begin(), shadow.end());
     add_matches(allowed, rbac::RBAC::ALLOW, rule.name, matcher);
   }
-  refuse_all_others(matcher);
+  decide_all_others(rbac::RBAC::DENY, matcher);
 }
 
 bool match_shadow_refusals(const std::vector<NamedRule>& rules, Matcher& matcher) {
   for (const NamedRule& rule : rules) add_matches(of(rule.conf->allow_with_shadow_deny), rbac::RBAC::DENY, rule.name, matcher);
   if (!matcher.has_matcher_list()) return false;
-  refuse_all_others(matcher);
+  decide_all_others(rbac::RBAC::ALLOW, matcher);  // counted as refused are these and nobody else
   return true;
 }
 
