@@ -74,7 +74,29 @@ std::string config_json(const ControlPlaneSettings& settings) {
 
 std::string control_plane_settings_reference() {
   const ControlPlaneSettings defaults;
-  return settings_reference(description(), &defaults);
+  return R"(# Settings of the control plane
+
+`taskmesh-cp run` reads a YAML file (`-c file.yaml`) and then the environment; a variable wins over the file. Names and
+structure are those of Kuma 2.14, so that files and task definitions for it work here. Lists in variables are separated by
+commas; durations are written like `5s`, `250ms` or `1h30m`.
+
+A wrong value stops the start, and the message names the variable (or the path in the file), the value and what is
+allowed. Variables that nobody knows are ignored; one that looks like a known one gets a warning. `GET /config` shows
+what is in effect, with secrets masked.
+
+```yaml
+apiServer:
+  http:
+    port: 5681 # KUMA_API_SERVER_HTTP_PORT
+multizone:
+  zone:
+    name: east # KUMA_MULTIZONE_ZONE_NAME
+```
+
+This page is made from the table in `src/settings/control_plane_rules.cc`; `MESH_GOLDEN=write` on `settings_test` writes
+it anew.
+
+)" + settings_reference(description(), &defaults);
 }
 
 }  // namespace mesh

@@ -1,8 +1,10 @@
 #include <boost/json/object.hpp>
 #include <gmock/gmock.h>
 
+#include <cstdlib>
 #include <set>
 
+#include "base/files.h"
 #include "model/json.h"
 #include "settings/control_plane.h"
 #include "settings/near_miss.h"
@@ -158,6 +160,15 @@ TEST(Settings, EveryOneIsExplained) {
   EXPECT_THAT(variables, Contains("KUMA_DEFAULTS_SKIP_HOSTNAME_GENERATORS"));
   EXPECT_THAT(variables, Contains("KUMA_IPAM_MESH_MULTI_ZONE_SERVICE_CIDR"));
   EXPECT_THAT(control_plane_settings_reference(), HasSubstr("| `KUMA_STORE_TYPE` | `store.type` | `sqlite` |"));
+}
+
+TEST(Settings, TheReferencePageIsThatOfTheTable) {
+  const std::string path = MESH_SOURCE_DIR "/docs/settings.md";
+  if (const char* golden = std::getenv("MESH_GOLDEN"); golden != nullptr && std::string_view(golden) == "write") {
+    ASSERT_TRUE(write_file_atomically(path, control_plane_settings_reference()));
+  }
+  EXPECT_EQ(read_file(path).value_or(""), control_plane_settings_reference())
+      << "run with MESH_GOLDEN=write, read the diff";
 }
 
 TEST(NearMiss, TakesTheNearestAndNothingThatIsFar) {
