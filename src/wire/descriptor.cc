@@ -8,12 +8,13 @@
 namespace mesh::wire {
 
 struct Descriptor::State {
+  std::shared_ptr<LoopContext> context;  // first: goes last
   asio::posix::basic_stream_descriptor<StrandExecutor> stream;
 };
 
 Descriptor::Descriptor() = default;
 Descriptor::Descriptor(const Strand& strand, int fd)
-    : state_(new State{asio::posix::basic_stream_descriptor<StrandExecutor>(StrandAccess::executor(strand), fd)}), fd_(fd) {}
+    : state_(new State{StrandAccess::context(strand), asio::posix::basic_stream_descriptor<StrandExecutor>(StrandAccess::executor(strand), fd)}), fd_(fd) {}
 Descriptor::Descriptor(Descriptor&& other) noexcept
     : state_(std::move(other.state_)), fd_(std::exchange(other.fd_, -1)) {}
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {

@@ -8,8 +8,10 @@
 namespace mesh::wire {
 
 struct Timer::State {
-  State(const StrandExecutor& executor, Task what) : timer(executor), task(std::move(what)) {}
+  State(std::shared_ptr<LoopContext> loop, const StrandExecutor& executor, Task what)
+      : context(std::move(loop)), timer(executor), task(std::move(what)) {}
 
+  std::shared_ptr<LoopContext> context;  // first: goes last
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, StrandExecutor> timer;
   Task task;
   bool cancelled = false;
@@ -34,14 +36,14 @@ void Timer::cancel() {
 }
 
 void Strand::post(Task task) const {
-  if (!state_ || !state_->loop_alive->load(std::memory_order_acquire)) return;
+  if (!state_ || !state_->context->is_open.load(std::memory_order_acquire)) return;
   asio::post(state_->executor, std::move(task));
 }
 
 Timer Strand::after(Duration delay, Task task) const {
   constexpr Duration kLongest = std::chrono::hours(24 * 365);  // the clock's end must not be passed
   Timer timer;
-  timer.state_ = std::make_shared<Timer::State>(state_->executor, std::move(task));
+  timer.state_ = std::make_shared<Timer::State>(state_->context, state_->executor, std::move(task));
   timer.state_->timer.expires_after(std::clamp(delay, Duration::zero(), kLongest));
   timer.state_->timer.async_wait([state = timer.state_](boost::system::error_code error) {
     if (error || state->cancelled) return;
@@ -58,12 +60,14 @@ EventLoop::EventLoop(int threads) : impl_(std::make_unique<Impl>(threads)) {
 EventLoop::~EventLoop() {
   stop();
   wait();
-  impl_->alive->store(false, std::memory_order_release);
+  impl_->context.is_open.store(false, std::memory_order_release);
+  impl_->work.reset();
+  impl_->context.end();
 }
 
 Strand EventLoop::make_strand() {
   Strand strand;
-  strand.state_ = std::make_shared<Strand::State>(Strand::State{asio::make_strand(impl_->context), impl_->alive});
+  strand.state_ = std::make_shared<Strand::State>(Strand::State{impl_->shared, StrandExecutor(impl_->context.get_executor())});
   return strand;
 }
 

@@ -27,7 +27,8 @@ class Timer {
   std::shared_ptr<State> state_;
 };
 
-// A serial queue over the loop's threads. Cheap to copy. Thread-safe.
+// A serial queue over the loop's threads. Cheap to copy. Thread-safe. It may outlive its loop: what is posted then is
+// dropped.
 class Strand {
  public:
   void post(Task task) const;

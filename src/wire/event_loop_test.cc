@@ -57,11 +57,17 @@ TEST(EventLoop, HandsOnSignals) {
 
 TEST(Strand, MayOutliveItsLoopAndThenDoesNothing) {
   Strand strand;
+  Timer timer;
+  auto witness = std::make_shared<int>();
   {
     EventLoop loop(1);
     strand = loop.make_strand();
+    timer = strand.after(1h, [witness] { ADD_FAILURE() << "an hour has not passed"; });
+    strand.post([witness] {});
   }
-  strand.post([] { ADD_FAILURE() << "nobody can run this"; });
+  strand.post([witness] { ADD_FAILURE() << "nobody can run this"; });
+  timer = Timer();
+  EXPECT_EQ(witness.use_count(), 1);  // what waited went with the loop
 }
 
 }  // namespace

@@ -16,16 +16,24 @@ namespace mesh::wire {
 namespace asio = boost::asio;
 using StrandExecutor = asio::strand<asio::io_context::executor_type>;
 
+// Kept alive by everything that Asio ties to it, so that strands, timers and sockets may outlive their loop: they are
+// dead then, but safe to touch and to destroy.
+struct LoopContext : asio::io_context {
+  using asio::io_context::io_context;
+  void end() { shutdown(); }  // destroys all that waits
+  std::atomic<bool> is_open = true;  // tasks are taken
+};
+
 struct EventLoop::Impl {
   explicit Impl(int thread_count)
-      : context(thread_count <= 1 ? 1 : thread_count), work(asio::make_work_guard(context)), signals(context) {}
+      : shared(std::make_shared<LoopContext>(thread_count <= 1 ? 1 : thread_count)), context(*shared),
+        work(asio::make_work_guard(context)), signals(context) {}
 
-  asio::io_context context;
+  std::shared_ptr<LoopContext> shared;
+  LoopContext& context;
   asio::executor_work_guard<asio::io_context::executor_type> work;
   asio::signal_set signals;
   std::function<void(int)> on_signal;
-  // Outlives the loop, so that a handle that does can tell that nothing will run any more.
-  std::shared_ptr<std::atomic<bool>> alive = std::make_shared<std::atomic<bool>>(true);
   std::stop_source stopped;
   std::mutex threads_mutex;
   std::vector<std::jthread> threads;
@@ -34,12 +42,13 @@ struct EventLoop::Impl {
 };
 
 struct Strand::State {
+  std::shared_ptr<LoopContext> context;  // first: goes last
   StrandExecutor executor;
-  std::shared_ptr<std::atomic<bool>> loop_alive;
 };
 
 struct StrandAccess {
   static const StrandExecutor& executor(const Strand& strand) { return strand.state_->executor; }
+  static const std::shared_ptr<LoopContext>& context(const Strand& strand) { return strand.state_->context; }
 };
 
 }  // namespace mesh::wire

@@ -67,6 +67,7 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
     strand_.post([self = shared_from_this()] {
       self->stop_accepting();
       self->grace_timer_.cancel();
+      self->pause_timer_.cancel();
     });
     close_all();
   }

@@ -35,11 +35,12 @@ struct Limits {
   std::size_t max_header_bytes = 64UL << 10;   // 431 beyond
   std::size_t max_message_bytes = 16UL << 20;  // of a gRPC message
   std::size_t max_connections = 20'000;
-  std::size_t max_handshaking = 2'000;         // connections that have not finished TLS; the oldest go first
+  // Connections that have not shown a request yet. When there are more, silent ones and slow ones go, oldest first.
+  std::size_t max_handshaking = 2'000;
   std::size_t max_streams = 100;               // concurrent HTTP/2 streams per connection
   Duration handshake_timeout = std::chrono::seconds(10);
   Duration request_timeout = std::chrono::seconds(30);  // from the first byte of a request to its last
-  Duration idle_timeout = std::chrono::seconds(120);    // between requests on HTTP/1.1
+  Duration idle_timeout = std::chrono::seconds(120);    // between requests; HTTP/2: without a stream
   Duration keepalive_interval = std::chrono::seconds(60);  // HTTP/2 PING on idle connections
   Duration keepalive_timeout = std::chrono::seconds(20);
 };
@@ -51,7 +52,8 @@ struct ServerSettings {
   Limits limits;
 };
 
-// Thread-safe. Connections end when it is destroyed.
+// Thread-safe. Connections end when it is destroyed: its destructor waits until no handler runs any more, but for two
+// cases in which it could wait for ever: on a thread of its loop, and after the loop was stopped.
 class Server {
  public:
   // The message of a failure names address, port and reason ("is already in use").
