@@ -99,11 +99,13 @@ void Builders::work_on(const std::shared_ptr<Proxy>& proxy) {
   {
     std::lock_guard lock(proxy->mutex);
     work = std::exchange(proxy->pending, {});
+    work.merge(std::exchange(proxy->owed, {}));
     turn = proxy->pending_turn;
   }
   BuildReport report = build(*proxy, work, turn);
   {
     std::lock_guard lock(proxy->mutex);
+    if (!report.problem.empty()) proxy->owed.merge(work);
     proxy->is_queued = !proxy->pending.empty();
     if (proxy->is_queued) waiting_.put(proxy);
   }

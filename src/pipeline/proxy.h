@@ -34,6 +34,7 @@ class Proxy {
 
   std::mutex mutex;  // guards what follows
   Work pending;
+  Work owed;               // could not be done, and is to be made up for with the next
   Turn pending_turn = 0;
   bool is_queued = false;  // or being built
   ProxyTraits traits;
