@@ -43,6 +43,12 @@ void complete(Resource& draft, const std::optional<Resource>& stored, const Mesh
   if (actor.via == Via::Api) draft.status = stored ? stored->status : AnySpec();
 }
 
+std::size_t size_of(const Resource& resource) {
+  std::size_t size = print_json(resource.key.kind->print(resource.spec)).size();
+  for (const auto& [name, value] : resource.labels) size += name.size() + value.size();
+  return size;
+}
+
 Error refused(const ResourceKey& key, Violations violations) {
   return {ErrorKind::Invalid, {}, key.to_string() + " is not valid", std::move(violations)};
 }
@@ -88,7 +94,7 @@ Result<Admission::Outcome> Admission::put_once(const Resource& draft, const Acto
     check_mesh_change(*as_mesh, resource.key.name, stored ? &*stored : nullptr, store_, violations);
   if (!violations.empty()) return refused(resource.key, std::move(violations));
 
-  if (const std::size_t size = print_json(kind.print(resource.spec)).size(); size > settings_.max_resource_bytes)
+  if (const std::size_t size = size_of(resource); size > settings_.max_resource_bytes)
     return error(ErrorKind::TooLarge, fmt::format("{} has {} bytes; may have at most {}", resource.key.to_string(),
                                                   size, settings_.max_resource_bytes));
 

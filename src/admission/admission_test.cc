@@ -330,11 +330,11 @@ TEST_F(AdmissionTest, WarningsComeWithTheWrite) {
 
 TEST_F(AdmissionTest, WhatIsTooLargeIsRefusedByItsSize) {
   AdmissionSettings small = settings();
-  small.max_resource_bytes = 100;
+  small.max_resource_bytes = 200;
   Admission admission(store_, kinds_, small, clock_);
   given_mesh();
   const auto refusal =
-      admission.put(read("{type: Secret, mesh: m, name: s, data: " + std::string(120, 'A') + "}"), kAdminActor);
+      admission.put(read("{type: Secret, mesh: m, name: s, data: " + std::string(240, 'A') + "}"), kAdminActor);
   EXPECT_EQ(refusal.error().kind, ErrorKind::TooLarge);
 }
 
