@@ -247,6 +247,8 @@ TEST_F(AdmissionTest, AProvidedAuthorityMustBeThere) {
            ", enabledBackend: p, backends: [{name: p, type: provided, conf: " + conf + "}]}}";
   };
   EXPECT_THAT(refused(mesh("{}")), ElementsAre("mtls.backends[0].conf.cert", "mtls.backends[0].conf.key"));
+  EXPECT_THAT(refused(mesh("{cert: {}, key: {inline: ''}}")),
+              ElementsAre("mtls.backends[0].conf.cert", "mtls.backends[0].conf.key.inline"));
   EXPECT_FALSE(refused(mesh("{cert: {secret: c}, key: {secret: k}}")).empty());
   EXPECT_THAT(refused(mesh("{cert: {secret: c}, key: {secret: k}}", "true")), ElementsAre());
 }

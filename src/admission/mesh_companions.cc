@@ -12,20 +12,28 @@
 namespace mesh {
 namespace {
 
-bool has_field(const boost::json::value& conf, std::string_view name) {
-  if (!conf.is_object()) return false;
-  const boost::json::value* field = conf.get_object().if_contains(name);
-  return field != nullptr && field->is_object() && !field->get_object().empty();
+// conf.cert and conf.key each say where to find what they stand for. False when one does not.
+bool check_data_source(const boost::json::value& conf, const std::string& name, const std::string& path,
+                       Violations& violations) {
+  const boost::json::value* source = conf.is_object() ? conf.get_object().if_contains(name) : nullptr;
+  if (source == nullptr || !source->is_object() || source->get_object().empty()) {
+    violations.push_back({path, "must be set: a secret, a file, inline or inlineString"});
+    return false;
+  }
+  bool complete = true;
+  for (const auto& [kind, value] : source->get_object()) {
+    if (!value.is_string() || !value.get_string().empty()) continue;
+    violations.push_back({fmt::format("{}.{}", path, std::string_view(kind)), "must not be empty"});
+    complete = false;
+  }
+  return complete;
 }
 
 void check_provided(const CaBackend& backend, const std::string& mesh, const std::string& path, const Store& store,
                     Violations& violations) {
   bool complete = true;
-  for (const char* name : {"cert", "key"}) {
-    if (has_field(backend.conf, name)) continue;
-    violations.push_back({fmt::format("{}.{}", path, name), "must be set: a secret, a file, inline or inlineString"});
-    complete = false;
-  }
+  for (const std::string name : {"cert", "key"})
+    complete = check_data_source(backend.conf, name, path + "." + name, violations) && complete;
   if (!complete) return;
   const auto authority = load_authority(mesh, backend, StoreSecrets(store));
   if (authority) return;
