@@ -128,9 +128,8 @@ ApiSettings api_settings(const ControlPlaneSettings& settings, const std::string
   out.service_vip_port = settings.dns_server.service_vip_port;
   out.read_only = settings.api_server.read_only;
   out.localhost_is_admin = settings.api_server.authn.localhost_is_admin;
-  out.accept_client_certificates = settings.api_server.https.require_client_cert ||
-                                   !settings.api_server.auth.client_certs_dir.empty() ||
-                                   !settings.api_server.https.tls_ca_file.empty();
+  // A certificate alone makes nobody an admin: only when the settings say that this is how users prove who they are.
+  out.accept_client_certificates = settings.api_server.authn.type != "tokens";
   out.enable_token_issuer = settings.api_server.authn.tokens.enable_issuer;
   out.cors_allowed_domains = settings.api_server.cors_allowed_domains;
   out.access = access_settings(settings);

@@ -104,7 +104,7 @@ constexpr std::array kRules = {
     text("apiServer.https.tlsCaFile", "Certificates to verify clients against."),
     text("apiServer.auth.clientCertsDir",
          "Directory of certificates to verify clients against: who shows such a certificate is an admin."),
-    choice("apiServer.authn.type", "tokens|clientCerts", "How users prove who they are."),
+    choice("apiServer.authn.type", "tokens|adminClientCerts|clientCerts", "How users prove who they are."),
     text("apiServer.authn.localhostIsAdmin", "A request that comes directly from this machine is the admin's."),
     text("apiServer.authn.tokens.bootstrapAdminToken",
          "Make a token for the admin at the first start (global secret admin-user-token)."),
