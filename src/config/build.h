@@ -1,7 +1,10 @@
 // The steps of a build, each adding its part to the draft. Private to this room.
 #pragma once
 
+#include <cstdint>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/proxy_config.h"
@@ -16,6 +19,7 @@ struct Context {
   const ProxyTraits& traits;
   envoy::ResourceSet& draft;
   std::vector<std::string>& warnings;
+  std::set<std::pair<std::string, std::uint32_t>> taken = {};  // addresses that have a listener
 
   const std::string& mesh() const { return snapshot.name; }
   const CaBackend* ca() const { return snapshot.spec().enabled_ca(); }  // null: no mutual TLS

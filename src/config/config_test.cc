@@ -123,9 +123,13 @@ struct Fixture {
     snapshot.mesh = mesh;
     Dataplane client;
     client.networking.address = "10.0.0.9";
-    client.networking.inbound = {{.port = 80, .tags = {{kServiceTag, "web"}}}};
-    client.networking.outbound = {{.port = 10001, .tags = {{kServiceTag, "kv"}}},
-                                  {.port = 10002, .tags = {{kServiceTag, "kv"}}}};
+    client.networking.inbound.resize(1);
+    client.networking.inbound[0].port = 80;
+    client.networking.inbound[0].tags = {{kServiceTag, "web"}};
+    for (const std::uint32_t port : {10001U, 10002U}) {
+      client.networking.outbound.emplace_back().port = port;
+      client.networking.outbound.back().tags = {{kServiceTag, "kv"}};
+    }
     add("web-1", client);
     snapshot.services["kv"] = service("kv", {endpoint("10.0.0.1")});
   }
@@ -176,8 +180,8 @@ TEST(Build, LeavesOutWhatCannotBeBuiltAndSaysSo) {
   Fixture f;
   Dataplane odd;
   odd.networking.address = "host.example";
-  odd.networking.inbound = {{.port = 80, .tags = {{kServiceTag, "odd"}}}};
-  odd.networking.outbound = {{.port = 10001}};
+  odd.networking.inbound.emplace_back().port = 80;
+  odd.networking.outbound.emplace_back().port = 10001;
   f.add("odd-1", odd);
 
   std::vector<std::string> warnings;
@@ -186,6 +190,20 @@ TEST(Build, LeavesOutWhatCannotBeBuiltAndSaysSo) {
   EXPECT_TRUE(config->listeners->empty());
   EXPECT_THAT(warnings, ElementsAre(HasSubstr("networking.inbound[0]: \"host.example\" is not an IP address"),
                                     HasSubstr("networking.outbound[0]: has no kuma.io/service")));
+}
+
+TEST(Build, GivesOneAddressToOneListener) {
+  Fixture f;
+  Dataplane web = f.snapshot.dataplanes.at("web-1")->spec_as<Dataplane>();
+  web.networking.outbound[1].port = 10001;
+  web.networking.inbound.push_back(web.networking.inbound[0]);
+  f.add("web-1", web);
+
+  std::vector<std::string> warnings;
+  const auto config = f.builder.build(f.snapshot, "web-1", {}, &warnings);
+
+  EXPECT_THAT(names_of(config->listeners), ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001"));
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("networking.inbound[1]"), HasSubstr("networking.outbound[1]")));
 }
 
 TEST(Build, NamesNoSecretsWithoutMutualTls) {

@@ -153,6 +153,11 @@ void add_inbounds(Context& context) {
                                              envoy::is_ip(inbound.address) ? inbound.app_address : inbound.address));
       continue;
     }
+    if (!context.taken.emplace(inbound.address, inbound.inbound.port).second) {
+      context.warnings.push_back(fmt::format("networking.inbound[{}]: {} is an inbound already; this one is left out", i,
+                                             names::join_host_port(inbound.address, inbound.inbound.port)));
+      continue;
+    }
     add_inbound(context, inbound);
   }
 }

@@ -90,9 +90,11 @@ envoy::Chain make_chain(Context& context, const std::string& service, const std:
   return chain;
 }
 
+std::string address_of(const Outbound& outbound) { return outbound.address.empty() ? "127.0.0.1" : outbound.address; }
+
 void add_listener(Context& context, const Outbound& outbound) {
   const std::string& service = outbound.service();
-  const std::string address = outbound.address.empty() ? "127.0.0.1" : outbound.address;
+  const std::string address = address_of(outbound);
   const ServiceView* known = context.snapshot.find_service(service);
   const Protocol protocol = known == nullptr ? Protocol::Tcp : envoy::parse_protocol(known->protocol);
 
@@ -162,9 +164,12 @@ void add_outbounds(Context& context) {
     const Outbound& outbound = outbounds[i];
     if (outbound.service().empty()) {
       context.warnings.push_back(fmt::format("networking.outbound[{}]: has no {}; it is left out", i, kServiceTag));
-    } else if (!outbound.address.empty() && !envoy::is_ip(outbound.address)) {
+    } else if (!envoy::is_ip(address_of(outbound))) {
       context.warnings.push_back(
           fmt::format("networking.outbound[{}]: \"{}\" is not an IP address; it is left out", i, outbound.address));
+    } else if (!context.taken.emplace(address_of(outbound), outbound.port).second) {
+      context.warnings.push_back(fmt::format("networking.outbound[{}]: {} is taken already; it is left out", i,
+                                             names::join_host_port(address_of(outbound), outbound.port)));
     } else {
       add_listener(context, outbound);
     }

@@ -45,8 +45,12 @@ Resource resource(const std::string& name, Labels labels = {}) {
 Dataplane web_with_two_inbounds() {
   Dataplane spec;
   spec.networking.address = "10.0.0.1";
-  spec.networking.inbound = {{.port = 80, .tags = {{kServiceTag, "web"}, {"version", "v1"}}},
-                             {.port = 81, .tags = {{kServiceTag, "web-admin"}}, .name = "admin"}};
+  spec.networking.inbound.resize(2);
+  spec.networking.inbound[0].port = 80;
+  spec.networking.inbound[0].tags = {{kServiceTag, "web"}, {"version", "v1"}};
+  spec.networking.inbound[1].port = 81;
+  spec.networking.inbound[1].tags = {{kServiceTag, "web-admin"}};
+  spec.networking.inbound[1].name = "admin";
   return spec;
 }
 

@@ -29,7 +29,7 @@ struct Fixture {
 
   Fixture() {
     Dataplane spec;
-    spec.networking.inbound = {{.port = 80, .tags = {{kServiceTag, "web"}}}};
+    spec.networking.inbound.emplace_back().tags = {{kServiceTag, "web"}};
     dataplane.key = {&kDataplaneKind, "default", "web-1"};
     dataplane.spec = AnySpec::of(spec);
     auto* http = draft.make<envoy::proto::HttpConnectionManager>();
