@@ -63,9 +63,8 @@ void Liveness::on_readiness(const ProxyId& proxy, std::uint64_t session, const R
   Link& link = report.source == LivenessSource::Manager ? record.manager : record.health;
   if (link.open.empty() || *link.open.rbegin() != session) return;  // an older session, on its way out
   link.said = report;
-  std::set<std::uint32_t> unavailable;
-  for (const Link* source : {&record.manager, &record.health})
-    if (source->said) unavailable.insert(source->said->unavailable_ports.begin(), source->said->unavailable_ports.end());
+  const Link& counts = who_counts(record);
+  std::set<std::uint32_t> unavailable = counts.said ? counts.said->unavailable_ports : std::set<std::uint32_t>();
   if (unavailable != record.unavailable_ports) {
     record.unavailable_ports = std::move(unavailable);
     if (record.live) changes_.push_back({proxy, true, record.unavailable_ports});
@@ -125,7 +124,7 @@ bool Liveness::is_live(const ProxyId& proxy) const {
 
 void Liveness::judge(const ProxyId& proxy, Record& record, SteadyTime now) {
   set_due(proxy, record, std::nullopt);
-  const bool refused = record.manager.says(false) || record.health.says(false);
+  const bool refused = is_refused(record);
   if (record.leaving || refused || (!record.has_dataplane && !record.restored)) {
     // Without its Dataplane it cannot be an endpoint; once that comes, it is judged again.
     set_live(proxy, record, false);
@@ -154,11 +153,23 @@ void Liveness::judge(const ProxyId& proxy, Record& record, SteadyTime now) {
   set_live(proxy, record, false);
 }
 
+// A manager has seen both Envoy and the application; what Envoy reports of itself counts where there is none.
+const Liveness::Link& Liveness::who_counts(const Record& record) {
+  if (!record.manager.open.empty() || !record.health.known) return record.manager;
+  return record.manager.known && record.health.open.empty() ? record.manager : record.health;
+}
+
 bool Liveness::somebody_probes(const Record& record) { return record.manager.known || record.health.known; }
+
+// A manager that is there knows better than health checks: a busy admin interface answers them late, or not.
+bool Liveness::is_refused(const Record& record) {
+  if (!record.manager.open.empty() && record.manager.said) return record.manager.says(false);
+  return record.manager.says(false) || record.health.says(false);
+}
 
 bool Liveness::is_ready(const Record& record, SteadyTime now) const {
   if (record.envoy.open.empty() || !record.acknowledged) return false;
-  if (record.manager.says(true) || record.health.says(true)) return true;
+  if (who_counts(record).says(true)) return true;
   return !somebody_probes(record) && now >= record.acknowledged_at + settings_.unprobed;
 }
 

@@ -95,7 +95,9 @@ class Liveness {
   void set_live(const ProxyId& proxy, Record& record, bool live);
   void wake_fellows(const ProxyId& proxy, const Record& record);
   void set_due(const ProxyId& proxy, Record& record, std::optional<SteadyTime> due);
+  static const Link& who_counts(const Record& record);
   static bool somebody_probes(const Record& record);
+  static bool is_refused(const Record& record);
   bool is_ready(const Record& record, SteadyTime now) const;
   std::optional<SteadyTime> silence_ends(const Record& record) const;
   std::optional<SteadyTime> floor_holds_until(const ProxyId& proxy, const Record& record, SteadyTime now);

@@ -101,6 +101,16 @@ TEST_F(LivenessTest, IsLiveWhenItsEnvoyReportsItselfHealthy) {
   EXPECT_THAT(changes(), ElementsAre("+a"));
 }
 
+TEST_F(LivenessTest, WhereThereIsAManagerItsWordCountsAndNotTheHealthStream) {
+  up("a");
+  changes();
+  health_stream("a");
+  health_says("a", false);  // as Envoy reports before its first check
+  EXPECT_THAT(changes(), IsEmpty());
+  manager_says("a", false);
+  EXPECT_THAT(changes(), ElementsAre("-a"));
+}
+
 TEST_F(LivenessTest, ABareEnvoyIsTakenAsLiveAWhileAfterItsAcknowledgements) {
   known("a");
   envoy("a");
