@@ -48,7 +48,6 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
   }
   void on_handshake_failed(Connection&, const Error& reason) override { finish(reason); }
   void on_closed(Connection&) override {
-    connection_.reset();
     finish(error(ErrorKind::Unavailable, "the connection was closed"));
   }
 
@@ -63,8 +62,10 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
       if (made) ssl = *std::move(made);
     }
     doing_ = tls_ ? "in the TLS handshake" : "waiting for the answer";
-    connection_ = std::make_shared<Connection>(strand_, connected->fd, std::move(ssl), std::move(connected->peer), shared_from_this());
-    connection_->start(request_.timeout);
+    auto connection =
+        std::make_shared<Connection>(strand_, connected->fd, std::move(ssl), std::move(connected->peer), shared_from_this());
+    connection_ = connection;
+    connection->start(request_.timeout);
   }
 
   void on_timeout() {
@@ -72,7 +73,9 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
     if (dial_) dial_->cancel();
     dial_.reset();
     finish(error(ErrorKind::Unavailable, fmt::format("timed out after {} while {}", format_duration(timeout_), doing_)));
-    if (connection_) connection_->post_close(error(ErrorKind::Unavailable, "the request timed out"));
+    if (auto connection = connection_.lock()) {
+      connection->post_close(error(ErrorKind::Unavailable, "the request timed out"));
+    }
   }
 
   void finish(Result<Response> result) {
@@ -92,7 +95,7 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
   ClientUrl url_;
   std::shared_ptr<const TlsContext> tls_;
   std::shared_ptr<Dial> dial_;
-  std::shared_ptr<Connection> connection_;
+  std::weak_ptr<Connection> connection_;  // it holds us
   Timer timer_;
 };
 

@@ -45,7 +45,7 @@ void ConnectionList::remove(Connection& connection) {
   if (found->second.queue != nullptr) found->second.queue->erase(found->second.place);
   last = std::move(found->second.connection);
   entries_.erase(found);
-  if (entries_.empty()) emptied_.notify_all();
+  if (entries_.empty()) changed_.notify_all();
 }
 
 // It stays an entry until it has closed, but is not taken twice.
@@ -82,9 +82,28 @@ void ConnectionList::close_door() {
   is_closed_ = true;
 }
 
-void ConnectionList::wait_until_empty(std::stop_token stop) {
+void ConnectionList::open_door() {
+  std::lock_guard lock(mutex_);
+  has_door_ = true;
+}
+
+void ConnectionList::remove_door() {
+  std::lock_guard lock(mutex_);
+  has_door_ = false;
+  changed_.notify_all();
+}
+
+void ConnectionList::wait_until_gone(std::stop_token stop) {
   std::unique_lock lock(mutex_);
-  emptied_.wait(lock, stop, [&] { return entries_.empty(); });
+  changed_.wait(lock, stop, [&] { return entries_.empty() && !has_door_; });
+}
+
+void ConnectionList::forget() {
+  std::unordered_map<Connection*, Entry> entries;  // released outside the lock
+  std::lock_guard lock(mutex_);
+  silent_.clear();
+  greeting_.clear();
+  entries.swap(entries_);
 }
 
 }  // namespace mesh::wire

@@ -38,8 +38,11 @@ class ConnectionList {
   std::vector<std::shared_ptr<Connection>> all() const;
   std::size_t size() const;
 
+  void open_door();   // there is a listening socket
   void close_door();  // add() refuses from now on
-  void wait_until_empty(std::stop_token stop);
+  void remove_door();  // the listening socket is closed
+  void wait_until_gone(std::stop_token stop);  // the socket and all connections
+  void forget();  // what has not closed lives only as long as its loop
 
  private:
   using Queue = std::list<Connection*>;  // oldest first
@@ -54,12 +57,12 @@ class ConnectionList {
   void move_to(Queue* queue, Connection& connection);
 
   mutable std::mutex mutex_;
-  std::condition_variable_any emptied_;
+  std::condition_variable_any changed_;
   const std::size_t max_all_, max_newcomers_;
   const Duration max_silence_, patience_;
   std::unordered_map<Connection*, Entry> entries_;
   Queue silent_, greeting_;
-  bool is_closed_ = false;
+  bool is_closed_ = false, has_door_ = false;
 };
 
 }  // namespace mesh::wire

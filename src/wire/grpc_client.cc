@@ -49,7 +49,6 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
 
   void on_handshake_failed(Connection&, const Error& reason) override { fail(reason); }
   void on_closed(Connection&) override {
-    connection_.reset();
     fail(error(ErrorKind::Unavailable, "the connection was closed"));
   }
 
@@ -67,8 +66,10 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
       if (made) ssl = *std::move(made);
     }
     doing_ = "in the TLS handshake";
-    connection_ = std::make_shared<Connection>(strand_, connected->fd, std::move(ssl), std::move(connected->peer), shared_from_this());
-    connection_->start(settings_.connect_timeout);
+    auto connection =
+        std::make_shared<Connection>(strand_, connected->fd, std::move(ssl), std::move(connected->peer), shared_from_this());
+    connection_ = connection;
+    connection->start(settings_.connect_timeout);
   }
 
   void on_timeout() {
@@ -85,7 +86,7 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
     if (!stream_) return;
     timer_.cancel();
     if (dial_) std::exchange(dial_, nullptr)->cancel();
-    if (connection_) connection_->post_close(error(ErrorKind::Unavailable, "given up"));
+    if (auto connection = connection_.lock()) connection->post_close(error(ErrorKind::Unavailable, "given up"));
     std::exchange(stream_, nullptr)->close(status);
   }
 
@@ -97,7 +98,7 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
   ClientUrl url_;
   std::shared_ptr<const TlsContext> tls_;
   std::shared_ptr<Dial> dial_;
-  std::shared_ptr<Connection> connection_;
+  std::weak_ptr<Connection> connection_;  // it holds us
   Timer timer_;
 };
 

@@ -240,6 +240,31 @@ TEST_F(Grpc, TellsAClientWhenTheOtherSideIsNoGrpcServer) {
   EXPECT_EQ(client_side->closed.take().code, kGrpcUnimplemented);
 }
 
+TEST_F(Grpc, LeavesNothingBehindWhenTheLoopEndsFirst) {
+  std::shared_ptr<GrpcStream> client, accepted;
+  auto seen = std::make_shared<Recorder::Seen>();
+  {
+    EventLoop short_lived(1);
+    GrpcServices services;
+    services["/x/Y"] = [&](std::shared_ptr<GrpcStream> stream) {
+      streams.put(stream);
+      return std::make_unique<Recorder>(seen, nullptr);
+    };
+    auto made = Server::listen(short_lived, on_loopback(), [](Request, Respond) {}, services);
+    ASSERT_TRUE(made);
+    client = open_grpc_stream(short_lived, {.url = "http://127.0.0.1:" + std::to_string((*made)->port()), .tls = {}}, "/x/Y", {},
+                              std::make_unique<Recorder>(seen, nullptr));
+    accepted = streams.take();
+    short_lived.stop();
+    short_lived.wait();
+  }
+  client->send({make_bytes("nobody carries this")});
+  accepted->finish({0, ""});
+  client.reset();
+  accepted.reset();
+  EXPECT_EQ(seen.use_count(), 1);
+}
+
 TEST_F(Grpc, SharesOneBodyAmongManyStreams) {
   serve();
   std::vector<std::shared_ptr<GrpcStream>> clients;

@@ -40,6 +40,7 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
     auto fd = listen_on(settings_.address, settings_.port);
     if (!fd) return with_context(std::move(fd).error(), fmt::format("starting the {} server", settings_.name));
     port_ = SocketAddress::local_of(*fd).port();
+    connections_.open_door();
     strand_.post([self = shared_from_this(), fd = *fd] {
       self->socket_ = Descriptor(self->strand_, fd);
       self->accept_when_ready();
@@ -72,7 +73,10 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
     close_all();
   }
 
-  void wait_until_empty() { connections_.wait_until_empty(stop_token_of(loop_)); }
+  void wait_until_gone() {
+    connections_.wait_until_gone(stop_token_of(loop_));
+    connections_.forget();  // if the loop was stopped, nobody else will
+  }
 
   std::unique_ptr<Protocol> make_protocol(Connection& connection, std::string_view alpn) override {
     return make_server_protocol(connection, connection.weak_from_this(), service_, alpn);
@@ -89,7 +93,10 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
     }
   }
 
-  void stop_accepting() { socket_.close(); }
+  void stop_accepting() {
+    socket_.close();
+    connections_.remove_door();
+  }
 
   void accept_when_ready() {
     socket_.wait_readable([self = shared_from_this()] { self->accept(); });
@@ -168,7 +175,7 @@ class ListeningServer final : public Server {
   // Handlers often point at what is destroyed after the server: none may run any more when this returns.
   ~ListeningServer() override {
     listener_->close();
-    if (!runs_on(listener_->loop())) listener_->wait_until_empty();
+    if (!runs_on(listener_->loop())) listener_->wait_until_gone();
   }
 
   int port() const override { return listener_->port(); }
