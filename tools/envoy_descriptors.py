@@ -16,8 +16,11 @@ import pathlib
 import re
 import sys
 
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from google.protobuf.message import DecodeError
+try:
+    from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+    from google.protobuf.message import DecodeError
+except ImportError:
+    sys.exit("envoy_descriptors: needs Python's protobuf package (Debian: apt-get install python3-protobuf)")
 
 # Field 1, length-delimited, shorter than 128 bytes, ends in ".proto".
 NAME = re.compile(rb"\x0a([\x08-\x7f])([a-zA-Z0-9_][a-zA-Z0-9_./-]*?\.proto)")
