@@ -41,11 +41,13 @@ class StreamEvents final : public AdsSink {
       book.on_connected(id, connection, now);
     });
   }
-  void on_sent(StreamId stream, XdsType type, const std::string&) override {
+  void on_sent(StreamId stream, XdsType type, const std::string& version) override {
     ++pushes;
+    MESH_LOG_DEBUG("pipeline", "stream {}: sent {} {}", stream, type_url(type), version);
     insights_.tell([=](InsightBook& book, SystemTime now) { book.on_sent(stream, kind_of(type), now); });
   }
-  void on_acknowledged(StreamId stream, XdsType type, const std::string&) override {
+  void on_acknowledged(StreamId stream, XdsType type, const std::string& version) override {
+    MESH_LOG_DEBUG("pipeline", "stream {}: acknowledged {} {}", stream, type_url(type), version);
     insights_.tell([=](InsightBook& book, SystemTime now) { book.on_acknowledged(stream, kind_of(type), now); });
   }
   void on_refused(StreamId stream, XdsType type, const std::string&, const std::string& reason) override {
@@ -53,6 +55,7 @@ class StreamEvents final : public AdsSink {
     insights_.tell([=](InsightBook& book, SystemTime now) { book.on_refused(stream, kind_of(type), reason, now); });
   }
   void on_holds(StreamId stream, XdsType type, std::uint64_t number) override {
+    MESH_LOG_DEBUG("pipeline", "stream {}: holds {} of offer {}", stream, type_url(type), number);
     writer_.put([=](Writer& writer) { writer.on_holds(stream, type, number); });
   }
   void on_disconnected(StreamId stream) override {
