@@ -36,8 +36,8 @@ void DiscoveryState::advance(Actions& actions) {
   bool all_answered = true;
   for (std::size_t type = 0; type < plan_.size(); ++type) {
     const TypeState& state = types_[type];
-    if (!plan_[type].is_ordered || may_go_on) push_changes(type, actions);
-    if (plan_[type].is_ordered && (state.in_flight || state.awaits_subscription)) may_go_on = false;
+    if (!plan_[type].waits_for_earlier || may_go_on) push_changes(type, actions);
+    if (plan_[type].delays_later && (state.in_flight || state.awaits_subscription)) may_go_on = false;
     if (state.in_flight) all_answered = false;
   }
   if (!may_go_on || !all_answered || are_removals_held_) return;
@@ -125,6 +125,7 @@ void DiscoveryState::send(std::size_t type, std::string version, std::vector<Hel
   state.last_nonce = push.nonce;
   state.in_flight = InFlight{push.nonce, std::move(version), std::move(changes)};
   actions.push_back(std::move(push));
+  touch_children(type);
 }
 
 void DiscoveryState::hold_back_refused(std::size_t type, std::vector<Held>& changes) {
@@ -194,7 +195,8 @@ std::string DiscoveryState::version_of(std::size_t type) const {
 std::string DiscoveryState::wire_version(std::size_t type, const NamedResource& resource) const {
   if (!plan_[type].parent) return resource.version;
   const TypeState& parents = types_[*plan_[type].parent];
-  for (const auto* list : {&parents.tried, &parents.held}) {
+  static const std::vector<Held> kNone;
+  for (const auto* list : {parents.in_flight ? &parents.in_flight->changes : &kNone, &parents.tried, &parents.held}) {
     const auto parent = std::lower_bound(list->begin(), list->end(), resource.name,
                                          [](const Held& held, const std::string& name) { return held.name < name; });
     if (parent != list->end() && parent->name == resource.name && !parent->version.empty()) {

@@ -8,9 +8,9 @@
 //   * What was refused is not sent again until it changes (see RefusedVersions).
 //   * Types are pushed in the order of the plan, each when those before it have been answered, removals at the very end:
 //     what is referred to is there before, and goes away after, what refers to it.
-//   * A resource with a parent (endpoints, whose parent is the cluster of the same name) is sent again when its parent
-//     was: Envoy waits for it, without asking. So its version names its parent's too ("e1/c7"), which also shows after a
-//     reconnect whether the peer has seen it for that parent.
+//   * A resource with a parent (endpoints, whose parent is the cluster of the same name) is sent again right behind its
+//     parent: Envoy waits for it, without asking, and does not even answer for the parent before it came. So its version
+//     names its parent's too ("e1/c7"), which also shows after a reconnect whether the peer has seen it for that parent.
 //
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 #pragma once
@@ -41,7 +41,8 @@ enum class Wildcard {
 struct DiscoveryType {
   bool is_whole = false;  // a state-of-the-world response has all resources: leaving one out removes it
   Wildcard wildcard = Wildcard::Explicit;
-  bool is_ordered = true;             // waits until the types before it have been answered
+  bool waits_for_earlier = true;      // goes out when the types before it have been answered
+  bool delays_later = true;           // types after it wait until it has been answered
   std::optional<std::size_t> parent;  // a type before it; resources of the same name belong together
   int removal_rank = 0;               // removals go out in ascending order
 };

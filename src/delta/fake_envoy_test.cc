@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kClusters = 0, kEndpoints = 1, kListeners = 2, kRoutes = 3, kTypes = 4;
 const DiscoveryPlan kPlan = {
     {.is_whole = true, .wildcard = Wildcard::Unnamed, .removal_rank = 2},
-    {.wildcard = Wildcard::Explicit, .parent = kClusters, .removal_rank = 3},
+    {.wildcard = Wildcard::Explicit, .waits_for_earlier = false, .parent = kClusters, .removal_rank = 3},
     {.is_whole = true, .wildcard = Wildcard::Unnamed, .removal_rank = 0},
     {.wildcard = Wildcard::Explicit, .removal_rank = 1},
 };
@@ -257,7 +257,7 @@ class Conversation {
         uncertain_[push.type].erase(resource.name);
       }
     }
-    if (refused && push.resources.size() == 1) convicted_[push.type].insert({push.resources[0].name, push.resources[0].version});
+    if (refused && push.resources.size() == 1 && push.removed.empty()) convicted_[push.type].insert({push.resources[0].name, push.resources[0].version});
     if (!refused) {
       for (const auto& name : push.removed) accepted.erase(name);
       versions_[push.type] = push.version;
@@ -287,6 +287,7 @@ class Conversation {
       endpoints_.erase(name);
       names_[kEndpoints].erase(name);
       accepted_[kEndpoints].erase(name);
+      std::erase_if(convicted_[kEndpoints], [&](const auto& item) { return item.first == name; });
       gone.push_back(name);
     }
     if (!come.empty() || !gone.empty() || !connected_types_.contains(kEndpoints)) request(kEndpoints, come, gone);
@@ -315,6 +316,7 @@ class Conversation {
       listeners_.erase(name);
       names_[kRoutes].erase(route);
       accepted_[kRoutes].erase(route);
+      std::erase_if(convicted_[kRoutes], [&](const auto& item) { return item.first == route; });
       routes_.erase(route);
       gone.push_back(route);
     }
