@@ -3,6 +3,7 @@
 #include "config/build.h"
 #include "config/endpoints.h"
 #include "config/proxy_config.h"
+#include "config/shared_bytes.h"
 #include "envoy/names.h"
 
 namespace mesh {
@@ -11,6 +12,7 @@ struct ConfigBuilder::Impl {
   std::string zone;
   std::vector<const Policy*> policies;
   mutable EndpointCache endpoints;
+  mutable SharedBytes bytes;
 
   NamedResources endpoints_of(const MeshSnapshot& snapshot, const std::vector<build::Destination>& destinations) const {
     const auto& routing = snapshot.spec().routing;
@@ -57,8 +59,8 @@ std::shared_ptr<const ProxyConfig> ConfigBuilder::build(const MeshSnapshot& snap
   for (const Policy* policy : impl_->policies) policy->apply(proxy, draft);
 
   auto config = std::make_shared<ProxyConfig>();
-  config->clusters = draft.seal_clusters();
-  config->listeners = draft.seal_listeners();
+  config->clusters = impl_->bytes.share(draft.seal_clusters());
+  config->listeners = impl_->bytes.share(draft.seal_listeners());
   config->routes = std::make_shared<std::vector<NamedResource>>();  // routes lie within their listeners
   const auto destinations = build::destinations_of(spec);
   config->endpoints = impl_->endpoints_of(snapshot, destinations);

@@ -6,6 +6,7 @@
 #include "config/config_json.h"
 #include "config/endpoints.h"
 #include "config/proxy_config.h"
+#include "config/shared_bytes.h"
 #include "envoy/pack.h"
 
 namespace mesh {
@@ -110,6 +111,32 @@ TEST(Endpoints, AreThoseWithTheTagsOfTheOutbound) {
   EXPECT_THAT(json, Not(HasSubstr("10.0.0.1")));
 }
 
+NamedResources resources(const std::string& version, const std::string& body) {
+  return std::make_shared<std::vector<NamedResource>>(std::vector<NamedResource>{{"a", version, make_bytes(body)}});
+}
+
+TEST(Bytes, AreSharedWhenTheyAreEqual) {
+  SharedBytes bytes;
+  const auto first = bytes.share(resources("v1", "content"));
+  const auto second = bytes.share(resources("v1", "content"));
+
+  EXPECT_EQ(first->at(0).body.get(), second->at(0).body.get());
+}
+
+TEST(Bytes, AreNotSharedWhenOnlyTheirVersionsAre) {
+  SharedBytes bytes;
+  const auto first = bytes.share(resources("v1", "content"));
+
+  EXPECT_EQ(*bytes.share(resources("v1", "other"))->at(0).body, "other");
+}
+
+TEST(Bytes, ThatNobodyHoldsAnyMoreAreForgotten) {
+  SharedBytes bytes;
+  for (int i = 0; i < 10'000; ++i) bytes.share(resources(std::to_string(i), "content"));
+
+  EXPECT_LT(bytes.size(), 5000U);
+}
+
 // A mesh with one client and one service.
 struct Fixture {
   MeshSnapshot snapshot;
@@ -162,6 +189,19 @@ TEST(Build, GivesTwoOutboundsToOneServiceOneCluster) {
   EXPECT_THAT(names_of(config->clusters), ElementsAre("kv", "localhost:80"));
   EXPECT_THAT(names_of(config->listeners), ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001", "outbound:127.0.0.1:10002"));
   EXPECT_THAT(config->services, ElementsAre("kv"));
+}
+
+TEST(Build, OfTwoProxiesSharesWhatIsTheSameForBoth) {
+  Fixture f;
+  Dataplane other = f.snapshot.dataplanes.at("web-1")->spec_as<Dataplane>();
+  other.networking.address = "10.0.0.10";
+  f.add("web-2", other);
+
+  const auto first = f.builder.build(f.snapshot, "web-1", {}), second = f.builder.build(f.snapshot, "web-2", {});
+
+  EXPECT_EQ(first->clusters->at(0).body.get(), second->clusters->at(0).body.get());    // kv
+  EXPECT_EQ(first->listeners->at(1).body.get(), second->listeners->at(1).body.get());  // outbound
+  EXPECT_NE(first->listeners->at(0).name, second->listeners->at(0).name);              // inbound
 }
 
 TEST(Build, OfEndpointsAloneLeavesEverythingElseAsItIs) {
