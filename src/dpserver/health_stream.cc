@@ -60,6 +60,8 @@ Status HealthStream::take(const std::string& message) {
   if (parsed.healthy.empty()) return {};  // the first message, or nothing was probed yet
   ReadinessReport report = readiness_of(parsed.healthy, dataplane_.spec_as<Dataplane>());
   if (report.proxy_ready && !std::exchange(was_ready_, true)) tell();
+  // Envoy takes for unhealthy what it has not checked yet, also after a reconnect: its first words say nothing.
+  if (!report.proxy_ready && !was_ready_) return {};
   if (reported_ && *reported_ == report) return {};
   reported_ = report;
   context().sink.on_readiness(proxy(), session(), report);
