@@ -83,13 +83,14 @@ class PieceWriter {
 
 const DiscoveryPlan kXdsPlan = {
     // Clusters: taken away when no listener and no route refers to them any more.
-    {.is_whole = true, .wildcard = Wildcard::Unnamed, .is_ordered = true, .parent = {}, .removal_rank = 2},
-    {.is_whole = false, .wildcard = Wildcard::Explicit, .is_ordered = true,
+    {.is_whole = true, .wildcard = Wildcard::Unnamed, .waits_for_earlier = true, .delays_later = true, .parent = {}, .removal_rank = 2},
+    // Endpoints go out right behind their clusters: Envoy does not answer for these before it has both.
+    {.is_whole = false, .wildcard = Wildcard::Explicit, .waits_for_earlier = false, .delays_later = true,
      .parent = static_cast<std::size_t>(XdsType::Cluster), .removal_rank = 3},
-    {.is_whole = true, .wildcard = Wildcard::Unnamed, .is_ordered = true, .parent = {}, .removal_rank = 0},
-    {.is_whole = false, .wildcard = Wildcard::Explicit, .is_ordered = true, .parent = {}, .removal_rank = 1},
+    {.is_whole = true, .wildcard = Wildcard::Unnamed, .waits_for_earlier = true, .delays_later = true, .parent = {}, .removal_rank = 0},
+    {.is_whole = false, .wildcard = Wildcard::Explicit, .waits_for_earlier = true, .delays_later = true, .parent = {}, .removal_rank = 1},
     // Secrets refer to nothing, and clusters and listeners wait for them. A key goes only to who names it.
-    {.is_whole = false, .wildcard = Wildcard::Never, .is_ordered = false, .parent = {}, .removal_rank = 4},
+    {.is_whole = false, .wildcard = Wildcard::Never, .waits_for_earlier = false, .delays_later = false, .parent = {}, .removal_rank = 4},
 };
 
 const std::string& type_url(XdsType type) {

@@ -25,7 +25,10 @@ std::string certificate_for(const std::string& host, const Clock& clock) {
 
 class BootstrapTest : public testing::Test {
  protected:
-  BootstrapTest() { certificate.set(std::make_shared<const std::string>(certificate_for("cp.mesh", house.clock))); }
+  BootstrapTest() {
+    certificate.set(std::make_shared<const std::string>(certificate_for("cp.mesh", house.clock)));
+    params.xds_port = 5678;
+  }
 
   static json::object request() {
     return {{"mesh", "default"},
@@ -68,7 +71,7 @@ class BootstrapTest : public testing::Test {
   Gatekeeper gatekeeper{authenticator, house.store, house.admission, house.kinds};
   Workers workers{2, 100};
   Published<std::string> certificate;
-  BootstrapParams params{.xds_port = 5678};
+  BootstrapParams params;
 };
 
 TEST_F(BootstrapTest, GivesTheFileThatEnvoyIsStartedWith) {
@@ -173,7 +176,7 @@ TEST_F(BootstrapTest, AHostThatTheCertificateIsNotForIsRefused) {
 
 TEST_F(BootstrapTest, ACertificateThatIsNoAuthorityIsRefused) {
   // A leaf that the mesh's CA signed.
-  const auto root = make_builtin_root("default", CaBackend{.name = "ca", .type = "builtin", .dp_cert = {}, .conf = {}}, house.clock);
+  const auto root = make_builtin_root("default", CaBackend{.name = "ca", .type = "builtin", .dp_cert = {}, .conf = {}, .root_chain = {}}, house.clock);
   ASSERT_TRUE(root.has_value());
   json::object body = with_token();
   body["caCert"] = root->certificate_pem;
@@ -186,7 +189,7 @@ TEST_F(BootstrapTest, GarbageIsA400) {
   EXPECT_EQ(http("{").status, 400);
   EXPECT_EQ(http("[]").status, 400);
   EXPECT_EQ(http(R"({"mesh": 42})").status, 400);
-  EXPECT_EQ(http(std::string(100, '[')).status, 400);
+  EXPECT_EQ(http(std::string(100, '[')).status, 413);
 }
 
 TEST_F(BootstrapTest, FieldsThatAreNullOrMissingAreEmpty) {

@@ -180,10 +180,11 @@ const Cheat kCheats[] = {
      ErrorKind::Unauthenticated},
     {"AUserToken",
      [](test::House& house) {
-       const auto token = TokenIssuer(house.secrets, house.clock).issue(User{"mesh-system:admin", {"mesh-system:admin"}}, std::chrono::hours(1));
+       const auto key = house.secrets.find_secret("default", dataplane_signing_key_secret("default", 1));
+       const auto token = sign_offline(User{"mesh-system:admin", {"mesh-system:admin"}}, *key, "1", std::chrono::hours(1), house.clock);
        return with_token(*token);
      },
-     ErrorKind::Unauthenticated},
+     ErrorKind::Denied},
     {"AlgorithmNone",
      [](test::House& house) {
        return with_token(Secret(with_head(house.token({}).reveal(), R"({"alg":"none","typ":"JWT","kid":"1"})", "")));

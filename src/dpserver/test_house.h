@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "admission/admission.h"
-#include "admission/bootstrap_defaults.h"
 #include "dpserver/gatekeeper.h"
 #include "dpserver/liveness.h"
 #include "identity/tokens.h"
 #include "model/builtin.h"
 #include "model/json.h"
+#include "model/mesh.h"
 #include "store/memory/memory_store.h"
 #include "store/secrets.h"
 
@@ -24,8 +24,11 @@ namespace mesh::test {
 struct House {
   House() {
     add_builtin_kinds(kinds);
-    const auto made = ensure_defaults(store, admission, {}, clock);
-    EXPECT_TRUE(made.has_value());
+    Resource mesh;
+    mesh.key = {&kMeshKind, {}, "default"};
+    mesh.spec = AnySpec::of(Mesh{});
+    const auto made = admission.put(std::move(mesh), {.user = {}, .via = Via::ControlPlane});
+    EXPECT_TRUE(made.has_value()) << made.error().message();
   }
   Secret token(DataplaneClaims claims, Duration valid_for = std::chrono::hours(1)) {
     if (claims.mesh.empty()) claims.mesh = "default";
@@ -34,7 +37,7 @@ struct House {
     return issued ? *issued : Secret();
   }
 
-  ManualClock clock{std::chrono::system_clock::from_time_t(1'800'000'000)};
+  ManualClock clock{std::chrono::system_clock::from_time_t(1'700'000'000)};
   KindRegistry kinds;
   MemoryStore store;
   StoreSecrets secrets{store};
