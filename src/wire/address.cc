@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/un.h>
@@ -10,8 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
-
-#include <fmt/format.h>
 
 namespace mesh::wire {
 
@@ -55,7 +54,8 @@ SocketAddress SocketAddress::from(const sockaddr* address, unsigned size) {
 Result<SocketAddress> SocketAddress::unix_path(const std::string& path) {
   sockaddr_un address{};
   if (path.empty() || path.size() >= sizeof address.sun_path) {
-    return invalid(path, fmt::format("is not usable as a Unix socket: a path has 1 to {} bytes", sizeof address.sun_path - 1));
+    return invalid(
+        path, fmt::format("is not usable as a Unix socket: a path has 1 to {} bytes", sizeof address.sun_path - 1));
   }
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
@@ -131,7 +131,8 @@ Result<int> listen_on(const std::string& address, int port) {
 Result<int> begin_connect(const SocketAddress& address) {
   int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) {
-    return error(ErrorKind::Unavailable, fmt::format("cannot open a socket: {}", std::generic_category().message(errno)));
+    return error(ErrorKind::Unavailable,
+                 fmt::format("cannot open a socket: {}", std::generic_category().message(errno)));
   }
   if (::connect(fd, address.data(), address.size()) != 0 && errno != EINPROGRESS) {
     int number = errno;

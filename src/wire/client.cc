@@ -17,7 +17,9 @@ namespace {
 class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<Fetch> {
  public:
   Fetch(EventLoop& loop, ClientRequest request, OnResponse on_response)
-      : strand_(loop.make_strand()), request_(std::move(request)), on_response_(std::move(on_response)),
+      : strand_(loop.make_strand()),
+        request_(std::move(request)),
+        on_response_(std::move(on_response)),
         where_(fmt::format("{} {}", request_.method, request_.url)) {
     if (!request_.unix_socket.empty()) where_ += " over " + request_.unix_socket;
   }
@@ -35,10 +37,11 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
     timer_ = strand_.after(request_.timeout, [self = weak_from_this()] {
       if (auto fetch = self.lock()) fetch->on_timeout();
     });
-    dial_ = Dial::start(strand_, url_, request_.unix_socket, request_.timeout, [self = shared_from_this()](auto connected) {
-      self->dial_.reset();
-      self->on_connected(std::move(connected));
-    });
+    dial_ =
+        Dial::start(strand_, url_, request_.unix_socket, request_.timeout, [self = shared_from_this()](auto connected) {
+          self->dial_.reset();
+          self->on_connected(std::move(connected));
+        });
   }
 
   std::unique_ptr<Protocol> make_protocol(Connection& connection, std::string_view) override {
@@ -47,9 +50,7 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
                              [self = shared_from_this()](Result<Response> result) { self->finish(std::move(result)); });
   }
   void on_handshake_failed(Connection&, const Error& reason) override { finish(reason); }
-  void on_closed(Connection&) override {
-    finish(error(ErrorKind::Unavailable, "the connection was closed"));
-  }
+  void on_closed(Connection&) override { finish(error(ErrorKind::Unavailable, "the connection was closed")); }
 
   const Strand& strand() const { return strand_; }
 
@@ -62,8 +63,8 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
       if (made) ssl = *std::move(made);
     }
     doing_ = tls_ ? "in the TLS handshake" : "waiting for the answer";
-    auto connection =
-        std::make_shared<Connection>(strand_, connected->fd, std::move(ssl), std::move(connected->peer), shared_from_this());
+    auto connection = std::make_shared<Connection>(strand_, connected->fd, std::move(ssl), std::move(connected->peer),
+                                                   shared_from_this());
     connection_ = connection;
     connection->start(request_.timeout);
   }
@@ -72,7 +73,8 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
     auto self = shared_from_this();
     if (dial_) dial_->cancel();
     dial_.reset();
-    finish(error(ErrorKind::Unavailable, fmt::format("timed out after {} while {}", format_duration(timeout_), doing_)));
+    finish(
+        error(ErrorKind::Unavailable, fmt::format("timed out after {} while {}", format_duration(timeout_), doing_)));
     if (auto connection = connection_.lock()) {
       connection->post_close(error(ErrorKind::Unavailable, "the request timed out"));
     }

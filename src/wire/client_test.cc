@@ -58,8 +58,12 @@ Result<Response> fetch_url(const std::string& url, std::size_t max_bytes = 1000)
 class Fetch : public testing::Test {
  protected:
   void serve_tls() {
-    TlsServerSettings tls{.certificate_pem = leaf.certificate_pem, .key_pem = leaf.key_pem, .client_ca_pem = ca.certificate_pem,
-                          .require_client_certificate = false, .min_version = TlsVersion::Tls12, .cipher_suites = {}};
+    TlsServerSettings tls{.certificate_pem = leaf.certificate_pem,
+                          .key_pem = leaf.key_pem,
+                          .client_ca_pem = ca.certificate_pem,
+                          .require_client_certificate = false,
+                          .min_version = TlsVersion::Tls12,
+                          .cipher_suites = {}};
     auto made = Server::listen_tls(loop, on_loopback(), tls, [](Request asked, Respond respond) {
       respond({.status = 200, .headers = {}, .body = asked.peer.client_certificate_pem});
     });
@@ -101,8 +105,10 @@ TEST_F(Fetch, SendsMethodHeadersAndBodyAndReturnsTheAnswer) {
 }
 
 TEST_F(Fetch, ReadsAnswersOfEveryForm) {
-  for (std::string answer : {"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n",
-                             "HTTP/1.1 200 OK\r\n\r\nbody", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"}) {
+  for (std::string answer : {"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n",
+                             "HTTP/1.1 200 OK\r\n\r\nbody",
+                             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"}) {
     RudeServer rude(answer);
     auto got = fetch_url(rude.url());
     ASSERT_TRUE(got) << got.error().message();
@@ -116,12 +122,13 @@ TEST_F(Fetch, SaysWhatIsWrongWithAnAnswer) {
     ErrorKind kind;
     std::string text;
   };
-  for (const Case& c : std::vector<Case>{{"", ErrorKind::Unavailable, "before its answer was complete"},
-                                         {"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbo", ErrorKind::Unavailable, "before its answer was complete"},
-                                         {"SSH-2.0-x\r\n\r\n", ErrorKind::Unavailable, "is not HTTP/1.1"},
-                                         {"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", ErrorKind::TooLarge, "more than 1000 bytes"},
-                                         {"HTTP/1.1 200 OK\r\n\r\n" + std::string(2000, 'x'), ErrorKind::TooLarge, "more than 1000 bytes"},
-                                         {"HTTP/1.1 200 OK\r\nX: " + std::string(200'000, 'x'), ErrorKind::Unavailable, "is not HTTP/1.1"}}) {
+  for (const Case& c : std::vector<Case>{
+           {"", ErrorKind::Unavailable, "before its answer was complete"},
+           {"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbo", ErrorKind::Unavailable, "before its answer was complete"},
+           {"SSH-2.0-x\r\n\r\n", ErrorKind::Unavailable, "is not HTTP/1.1"},
+           {"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n", ErrorKind::TooLarge, "more than 1000 bytes"},
+           {"HTTP/1.1 200 OK\r\n\r\n" + std::string(2000, 'x'), ErrorKind::TooLarge, "more than 1000 bytes"},
+           {"HTTP/1.1 200 OK\r\nX: " + std::string(200'000, 'x'), ErrorKind::Unavailable, "is not HTTP/1.1"}}) {
     RudeServer rude(c.answer);
     auto got = fetch_url(rude.url());
     ASSERT_FALSE(got) << c.answer.substr(0, 50);
@@ -177,7 +184,8 @@ TEST_F(Fetch, SaysWhatItWaitedForWhenTimeIsOver) {
 }
 
 TEST_F(Fetch, RefusesUrlsThatItCannotUse) {
-  for (const char* url : {"", "localhost:80", "ftp://x/", "http://", "http://x:0/", "http://x:70000/", "http://user:pass@x/", "http://a b/"}) {
+  for (const char* url : {"", "localhost:80", "ftp://x/", "http://", "http://x:0/", "http://x:70000/",
+                          "http://user:pass@x/", "http://a b/"}) {
     auto got = fetch_url(url);
     ASSERT_FALSE(got) << url;
     EXPECT_EQ(got.error().kind, ErrorKind::Invalid) << url << ": " << got.error().message();
@@ -225,7 +233,8 @@ TEST_F(Fetch, ShowsItsClientCertificate) {
 TEST_F(Fetch, CallsBackOnTheLoopForManyRequestsAtOnce) {
   serve_tls();
   Box<int> statuses;
-  for (int i = 0; i < 50; ++i) fetch(loop, request, [&](Result<Response> result) { statuses.put(result ? result->status : 0); });
+  for (int i = 0; i < 50; ++i)
+    fetch(loop, request, [&](Result<Response> result) { statuses.put(result ? result->status : 0); });
   for (int i = 0; i < 50; ++i) EXPECT_EQ(statuses.take(), 200);
 }
 

@@ -1,8 +1,7 @@
 #include "wire/connection.h"
 
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -12,7 +11,7 @@ namespace {
 
 constexpr std::size_t kReadSize = 16UL << 10;  // a TLS record
 constexpr int kReadsPerTurn = 8;
-constexpr int kWritesPerTurn = 4;              // of Scratch::kSize each; then others get their turn
+constexpr int kWritesPerTurn = 4;  // of Scratch::kSize each; then others get their turn
 constexpr Duration kLinger = std::chrono::seconds(2);
 
 Error unavailable(std::string text) { return error(ErrorKind::Unavailable, std::move(text)); }
@@ -68,8 +67,9 @@ void Connection::shake_hands() {
 
 void Connection::fail_handshake(const char* timed_out) {
   if (transport_.got_plain_http()) {
-    constexpr std::string_view kAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
-                                         "Content-Length: 55\r\n\r\nThis port speaks TLS: use https:// instead of http://.\n";
+    constexpr std::string_view kAnswer =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+        "Content-Length: 55\r\n\r\nThis port speaks TLS: use https:// instead of http://.\n";
     [[maybe_unused]] auto ignored = ::write(descriptor_.fd(), kAnswer.data(), kAnswer.size());
   }
   std::string problem = transport_.ssl() != nullptr ? certificate_problem(transport_.ssl()) : "";

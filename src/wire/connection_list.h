@@ -23,7 +23,10 @@ namespace mesh::wire {
 class ConnectionList {
  public:
   ConnectionList(std::size_t max_all, std::size_t max_newcomers, Duration handshake_timeout)
-      : max_all_(max_all), max_newcomers_(max_newcomers), max_silence_(handshake_timeout / 5), patience_(handshake_timeout / 2) {}
+      : max_all_(max_all),
+        max_newcomers_(max_newcomers),
+        max_silence_(handshake_timeout / 5),
+        patience_(handshake_timeout / 2) {}
 
   struct Room {
     bool is_free = false;                 // one more may come in now
@@ -38,11 +41,11 @@ class ConnectionList {
   std::vector<std::shared_ptr<Connection>> all() const;
   std::size_t size() const;
 
-  void open_door();   // there is a listening socket
-  void close_door();  // add() refuses from now on
-  void remove_door();  // the listening socket is closed
+  void open_door();                            // there is a listening socket
+  void close_door();                           // add() refuses from now on
+  void remove_door();                          // the listening socket is closed
   void wait_until_gone(std::stop_token stop);  // the socket and all connections
-  void forget();  // what has not closed lives only as long as its loop
+  void forget();                               // what has not closed lives only as long as its loop
 
  private:
   using Queue = std::list<Connection*>;  // oldest first

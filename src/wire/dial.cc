@@ -1,11 +1,11 @@
 #include "wire/dial.h"
 
-#include <algorithm>
-#include <system_error>
-
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
 
 namespace mesh::wire {
 
@@ -74,7 +74,8 @@ void Dial::try_next() {
   if (addresses_.empty()) return;  // the caller's deadline is enough
   Duration left = std::max<Duration>(deadline_ - real_clock().steady(), Duration::zero());
   timer_ = strand_.after(left / (addresses_.size() + 1), [self = shared_from_this(), address] {
-    self->failures_ += fmt::format("{}cannot connect to {}: timed out", self->failures_.empty() ? "" : "; ", address.text());
+    self->failures_ +=
+        fmt::format("{}cannot connect to {}: timed out", self->failures_.empty() ? "" : "; ", address.text());
     self->socket_.close();
     self->try_next();
   });
@@ -91,8 +92,12 @@ void Dial::on_attempt_ended(const SocketAddress& address) {
   }
   SocketAddress local = SocketAddress::local_of(socket_.fd());
   Connected connected{.fd = -1,
-                      .peer = {.address = address.ip(), .port = address.port(), .local_address = local.ip(),
-                               .local_port = local.port(), .is_loopback = address.is_loopback(), .is_tls = false,
+                      .peer = {.address = address.ip(),
+                               .port = address.port(),
+                               .local_address = local.ip(),
+                               .local_port = local.port(),
+                               .is_loopback = address.is_loopback(),
+                               .is_tls = false,
                                .client_certificate_pem = {}}};
   connected.fd = socket_.release();
   finish(std::move(connected));

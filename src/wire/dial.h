@@ -13,7 +13,7 @@ namespace mesh::wire {
 
 struct ClientUrl {
   bool is_tls = false;
-  std::string host;       // IPv6 addresses in brackets
+  std::string host;  // IPv6 addresses in brackets
   int port = 0;
   std::string authority;  // for Host and :authority
   std::string target;     // path and query, escaped

@@ -12,7 +12,8 @@ struct Timer::State {
       : context(std::move(loop)), timer(executor), task(std::move(what)) {}
 
   std::shared_ptr<LoopContext> context;  // first: goes last
-  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, StrandExecutor> timer;
+  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, StrandExecutor>
+      timer;
   Task task;
   bool cancelled = false;
 };
@@ -67,7 +68,8 @@ EventLoop::~EventLoop() {
 
 Strand EventLoop::make_strand() {
   Strand strand;
-  strand.state_ = std::make_shared<Strand::State>(Strand::State{impl_->shared, StrandExecutor(impl_->context.get_executor())});
+  strand.state_ =
+      std::make_shared<Strand::State>(Strand::State{impl_->shared, StrandExecutor(impl_->context.get_executor())});
   return strand;
 }
 

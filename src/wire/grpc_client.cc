@@ -17,7 +17,10 @@ constexpr std::size_t kMaxMessageBytes = 64UL << 20;
 class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::enable_shared_from_this<GrpcDial> {
  public:
   GrpcDial(Strand strand, GrpcClientSettings settings, std::string path, std::shared_ptr<Http2GrpcStream> stream)
-      : strand_(std::move(strand)), settings_(std::move(settings)), path_(std::move(path)), stream_(std::move(stream)) {}
+      : strand_(std::move(strand)),
+        settings_(std::move(settings)),
+        path_(std::move(path)),
+        stream_(std::move(stream)) {}
 
   void start() {
     if (stream_->is_closed()) return;
@@ -43,14 +46,13 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
   std::unique_ptr<Protocol> make_protocol(Connection& connection, std::string_view) override {
     timer_.cancel();
     GrpcClientSession::Call call{url_.is_tls ? "https" : "http", url_.authority, path_, stream_->headers()};
-    return std::make_unique<GrpcClientSession>(connection, Http2Keepalive{settings_.keepalive_interval, kKeepaliveTimeout},
-                                               call, std::exchange(stream_, nullptr));
+    return std::make_unique<GrpcClientSession>(connection,
+                                               Http2Keepalive{settings_.keepalive_interval, kKeepaliveTimeout}, call,
+                                               std::exchange(stream_, nullptr));
   }
 
   void on_handshake_failed(Connection&, const Error& reason) override { fail(reason); }
-  void on_closed(Connection&) override {
-    fail(error(ErrorKind::Unavailable, "the connection was closed"));
-  }
+  void on_closed(Connection&) override { fail(error(ErrorKind::Unavailable, "the connection was closed")); }
 
   void on_output(Http2GrpcStream&) override {}
   void on_finish(Http2GrpcStream& stream) override {
@@ -66,15 +68,16 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
       if (made) ssl = *std::move(made);
     }
     doing_ = "in the TLS handshake";
-    auto connection =
-        std::make_shared<Connection>(strand_, connected->fd, std::move(ssl), std::move(connected->peer), shared_from_this());
+    auto connection = std::make_shared<Connection>(strand_, connected->fd, std::move(ssl), std::move(connected->peer),
+                                                   shared_from_this());
     connection_ = connection;
     connection->start(settings_.connect_timeout);
   }
 
   void on_timeout() {
     auto self = shared_from_this();
-    fail(error(ErrorKind::Unavailable, fmt::format("timed out after {} while {}", format_duration(settings_.connect_timeout), doing_)));
+    fail(error(ErrorKind::Unavailable,
+               fmt::format("timed out after {} while {}", format_duration(settings_.connect_timeout), doing_)));
   }
 
   void fail(const Error& reason) {

@@ -1,11 +1,11 @@
 #include "wire/grpc_client_session.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "wire/text.h"
 
@@ -33,9 +33,12 @@ GrpcClientSession::GrpcClientSession(ProtocolHost& host, Http2Keepalive keepaliv
   nghttp2_submit_settings(session(), NGHTTP2_FLAG_NONE, settings.data(), settings.size());
   nghttp2_session_set_local_window_size(session(), NGHTTP2_FLAG_NONE, 0, kWindow);
 
-  std::vector<std::pair<std::string, std::string>> texts{{":method", "POST"},          {":scheme", call.scheme},
-                                                         {":authority", call.authority}, {":path", call.path},
-                                                         {"content-type", "application/grpc"}, {"te", "trailers"},
+  std::vector<std::pair<std::string, std::string>> texts{{":method", "POST"},
+                                                         {":scheme", call.scheme},
+                                                         {":authority", call.authority},
+                                                         {":path", call.path},
+                                                         {"content-type", "application/grpc"},
+                                                         {"te", "trailers"},
                                                          {"user-agent", "taskmesh"}};
   for (const auto& [name, value] : call.metadata.all()) {
     if (is_field_name(name) && !is_about_connection(name)) texts.emplace_back(to_lower(name), clean_field_value(value));
@@ -77,10 +80,12 @@ GrpcStatus GrpcClientSession::final_status(std::uint32_t error_code) const {
   const auto& ours = stream_->finish_status();
   if (ours && ours->code != 0) return *ours;
   if (http_status_ != 0 && http_status_ != 200) {
-    return {grpc_code_of_http_status(http_status_), fmt::format("the server answered with HTTP status {}", http_status_)};
+    return {grpc_code_of_http_status(http_status_),
+            fmt::format("the server answered with HTTP status {}", http_status_)};
   }
   if (error_code == NGHTTP2_NO_ERROR) return {kGrpcUnknown, "the server ended the stream without a status"};
-  return {grpc_code_of_http2_error(error_code), fmt::format("the server reset the stream: {}", nghttp2_http2_strerror(error_code))};
+  return {grpc_code_of_http2_error(error_code),
+          fmt::format("the server reset the stream: {}", nghttp2_http2_strerror(error_code))};
 }
 
 void GrpcClientSession::on_all_lost(const Error& reason) {

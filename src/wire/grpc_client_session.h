@@ -15,7 +15,8 @@ class GrpcClientSession final : public Http2Session, private GrpcCarrier {
     std::string scheme, authority, path;
     Headers metadata;
   };
-  GrpcClientSession(ProtocolHost& host, Http2Keepalive keepalive, const Call& call, std::shared_ptr<Http2GrpcStream> stream);
+  GrpcClientSession(ProtocolHost& host, Http2Keepalive keepalive, const Call& call,
+                    std::shared_ptr<Http2GrpcStream> stream);
 
   void drain() override {}
 

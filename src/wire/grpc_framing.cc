@@ -1,13 +1,14 @@
 #include "wire/grpc_framing.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
+
 namespace mesh::wire {
 
-std::optional<GrpcStatus> MessageDecoder::feed(std::string_view bytes, const std::function<void(std::string)>& on_message) {
+std::optional<GrpcStatus> MessageDecoder::feed(std::string_view bytes,
+                                               const std::function<void(std::string)>& on_message) {
   while (true) {
     while (prefix_size_ < prefix_.size()) {
       if (bytes.empty()) return std::nullopt;
@@ -17,8 +18,9 @@ std::optional<GrpcStatus> MessageDecoder::feed(std::string_view bytes, const std
       if (prefix_[0] != 0) return GrpcStatus{kGrpcUnimplemented, "compressed messages are not supported"};
       wanted_ = static_cast<std::size_t>(prefix_[1]) << 24 | prefix_[2] << 16 | prefix_[3] << 8 | prefix_[4];
       if (wanted_ > max_bytes_) {
-        return GrpcStatus{kGrpcResourceExhausted,
-                          fmt::format("a message of {} bytes is larger than the {} that are accepted", wanted_, max_bytes_)};
+        return GrpcStatus{
+            kGrpcResourceExhausted,
+            fmt::format("a message of {} bytes is larger than the {} that are accepted", wanted_, max_bytes_)};
       }
     }
     // Room is made as bytes come, not as they are announced.
@@ -33,7 +35,8 @@ std::optional<GrpcStatus> MessageDecoder::feed(std::string_view bytes, const std
 }
 
 std::array<char, 5> message_prefix(std::size_t size) {
-  return {0, static_cast<char>(size >> 24), static_cast<char>(size >> 16), static_cast<char>(size >> 8), static_cast<char>(size)};
+  return {0, static_cast<char>(size >> 24), static_cast<char>(size >> 16), static_cast<char>(size >> 8),
+          static_cast<char>(size)};
 }
 
 std::string escape_grpc_message(std::string_view message) {
@@ -49,7 +52,12 @@ std::string escape_grpc_message(std::string_view message) {
 }
 
 std::string unescape_grpc_message(std::string_view text) {
-  auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
+  auto digit = [](char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
+  };
   std::string message;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0) {

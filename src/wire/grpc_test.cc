@@ -17,7 +17,8 @@ struct Recorder final : GrpcEvents {
     Box<bool> half_closed;
     Box<GrpcStatus> closed;
   };
-  Recorder(std::shared_ptr<Seen> where, std::shared_ptr<GrpcStream> back) : seen(std::move(where)), stream(std::move(back)) {}
+  Recorder(std::shared_ptr<Seen> where, std::shared_ptr<GrpcStream> back)
+      : seen(std::move(where)), stream(std::move(back)) {}
 
   void on_message(std::string message) override {
     if (stream) stream->send({make_bytes("<"), make_bytes(""), make_bytes(message), make_bytes(">")});
@@ -53,11 +54,12 @@ class Grpc : public testing::Test {
   std::shared_ptr<GrpcStream> open(const std::string& path = "/test.Echo/Talk") {
     Headers metadata;
     metadata.add("Authorization", "Bearer x");
-    return open_grpc_stream(loop, {.url = "http://127.0.0.1:" + std::to_string(server->port()), .tls = {}}, path, std::move(metadata),
-                            std::make_unique<Recorder>(client_side, nullptr));
+    return open_grpc_stream(loop, {.url = "http://127.0.0.1:" + std::to_string(server->port()), .tls = {}}, path,
+                            std::move(metadata), std::make_unique<Recorder>(client_side, nullptr));
   }
 
-  std::shared_ptr<Recorder::Seen> server_side = std::make_shared<Recorder::Seen>(), client_side = std::make_shared<Recorder::Seen>();
+  std::shared_ptr<Recorder::Seen> server_side = std::make_shared<Recorder::Seen>(),
+                                  client_side = std::make_shared<Recorder::Seen>();
   Box<std::shared_ptr<GrpcStream>> streams;
   EventLoop loop{2};
   std::unique_ptr<Server> server;
@@ -80,7 +82,9 @@ TEST_F(Grpc, CarriesMessagesBothWays) {
 TEST_F(Grpc, CarriesMessagesOverTls) {
   KeyPair ca = make_certificate("ca", {}), leaf = make_certificate("server", {"127.0.0.1"}, &ca);
   GrpcServices services;
-  services["/test.Echo/Talk"] = [this](std::shared_ptr<GrpcStream> stream) { return std::make_unique<Recorder>(server_side, stream); };
+  services["/test.Echo/Talk"] = [this](std::shared_ptr<GrpcStream> stream) {
+    return std::make_unique<Recorder>(server_side, stream);
+  };
   TlsServerSettings tls;
   tls.certificate_pem = leaf.certificate_pem;
   tls.key_pem = leaf.key_pem;
@@ -88,13 +92,15 @@ TEST_F(Grpc, CarriesMessagesOverTls) {
   ASSERT_TRUE(made);
   GrpcClientSettings settings{.url = "https://127.0.0.1:" + std::to_string((*made)->port()), .tls = {}};
   settings.tls.ca_pem = ca.certificate_pem;
-  auto stream = open_grpc_stream(loop, settings, "/test.Echo/Talk", {}, std::make_unique<Recorder>(client_side, nullptr));
+  auto stream =
+      open_grpc_stream(loop, settings, "/test.Echo/Talk", {}, std::make_unique<Recorder>(client_side, nullptr));
   std::string large(8'000'000, 'x');
   stream->send({make_bytes(large)});
   EXPECT_EQ(client_side->messages.take().size(), large.size() + 2);
 
   settings.tls.ca_pem = make_certificate("other", {}).certificate_pem;
-  auto distrusted = open_grpc_stream(loop, settings, "/test.Echo/Talk", {}, std::make_unique<Recorder>(client_side, nullptr));
+  auto distrusted =
+      open_grpc_stream(loop, settings, "/test.Echo/Talk", {}, std::make_unique<Recorder>(client_side, nullptr));
   EXPECT_EQ(client_side->closed.take().code, kGrpcUnauthenticated);
 }
 
@@ -112,7 +118,8 @@ TEST_F(Grpc, PutsMessagesTogetherHoweverTheyWereSplit) {
   auto answer = peer.read_answer(1);
   EXPECT_EQ(answer.headers[":status"], "200");
   EXPECT_EQ(answer.headers["content-type"], "application/grpc");
-  EXPECT_EQ(answer.body, message("<first>") + message("<>") + message("<third>") + message("<all>") + message("<at once>"));
+  EXPECT_EQ(answer.body,
+            message("<first>") + message("<>") + message("<third>") + message("<all>") + message("<at once>"));
   EXPECT_EQ(answer.trailers["grpc-status"], "0");
 }
 
@@ -216,7 +223,8 @@ TEST_F(Grpc, TellsAClientThatItCouldNotConnect) {
   serve();
   std::string url = "http://127.0.0.1:" + std::to_string(server->port());
   server.reset();
-  auto stream = open_grpc_stream(loop, {.url = url, .tls = {}}, "/x/Y", {}, std::make_unique<Recorder>(client_side, nullptr));
+  auto stream =
+      open_grpc_stream(loop, {.url = url, .tls = {}}, "/x/Y", {}, std::make_unique<Recorder>(client_side, nullptr));
   stream->send({make_bytes("never")});
   GrpcStatus status = client_side->closed.take();
   EXPECT_EQ(status.code, kGrpcUnavailable);
@@ -233,7 +241,8 @@ TEST_F(Grpc, TellsAClientThatItsServerWentAway) {
 }
 
 TEST_F(Grpc, TellsAClientWhenTheOtherSideIsNoGrpcServer) {
-  auto plain = Server::listen(loop, on_loopback(), [](Request, Respond respond) { respond({.status = 503, .headers = {}, .body = "no"}); });
+  auto plain = Server::listen(loop, on_loopback(),
+                              [](Request, Respond respond) { respond({.status = 503, .headers = {}, .body = "no"}); });
   ASSERT_TRUE(plain);
   server = *std::move(plain);
   auto stream = open();
@@ -252,8 +261,8 @@ TEST_F(Grpc, LeavesNothingBehindWhenTheLoopEndsFirst) {
     };
     auto made = Server::listen(short_lived, on_loopback(), [](Request, Respond) {}, services);
     ASSERT_TRUE(made);
-    client = open_grpc_stream(short_lived, {.url = "http://127.0.0.1:" + std::to_string((*made)->port()), .tls = {}}, "/x/Y", {},
-                              std::make_unique<Recorder>(seen, nullptr));
+    client = open_grpc_stream(short_lived, {.url = "http://127.0.0.1:" + std::to_string((*made)->port()), .tls = {}},
+                              "/x/Y", {}, std::make_unique<Recorder>(seen, nullptr));
     accepted = streams.take();
     short_lived.stop();
     short_lived.wait();
@@ -277,7 +286,8 @@ TEST_F(Grpc, SharesOneBodyAmongManyStreams) {
 }
 
 TEST(GrpcMessage, SurvivesItsEscaping) {
-  for (std::string_view text : {"", "plain", "100%", "a\nb\x01", "\xc3\xb6%41"}) EXPECT_EQ(unescape_grpc_message(escape_grpc_message(text)), text);
+  for (std::string_view text : {"", "plain", "100%", "a\nb\x01", "\xc3\xb6%41"})
+    EXPECT_EQ(unescape_grpc_message(escape_grpc_message(text)), text);
   EXPECT_EQ(unescape_grpc_message("%zz%4"), "%zz%4");
 }
 

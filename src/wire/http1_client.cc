@@ -1,12 +1,10 @@
 #include "wire/http1_client.h"
 
-#include "wire/asio.h"  // before Beast, which includes Asio's buffers
-
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-
 #include <fmt/format.h>
 
+#include "wire/asio.h"  // before Beast, which includes Asio's buffers
 #include "wire/output_queue.h"
 #include "wire/text.h"
 
@@ -22,7 +20,9 @@ constexpr std::uint32_t kMaxHeaderBytes = 128U << 10;
 class Http1Client final : public Protocol {
  public:
   Http1Client(ProtocolHost& host, const ClientUrl& url, ClientRequest request, OnResponse on_result)
-      : host_(host), max_bytes_(request.max_response_bytes), is_head_(request.method == "HEAD"),
+      : host_(host),
+        max_bytes_(request.max_response_bytes),
+        is_head_(request.method == "HEAD"),
         on_result_(std::move(on_result)) {
     begin_response();
     std::string head = fmt::format("{} {} HTTP/1.1\r\n", request.method, url.target);
@@ -32,7 +32,8 @@ class Http1Client final : public Protocol {
       if (!is_field_name(name) || is_about_connection(name)) continue;
       head += fmt::format("{}: {}\r\n", name, clean_field_value(value));
     }
-    bool has_body = !request.body.empty() || (request.method != "GET" && request.method != "HEAD" && request.method != "DELETE");
+    bool has_body =
+        !request.body.empty() || (request.method != "GET" && request.method != "HEAD" && request.method != "DELETE");
     if (has_body) head += fmt::format("Content-Length: {}\r\n", request.body.size());
     head += "Connection: close\r\n\r\n";
     output_.add(std::move(head));
@@ -64,7 +65,8 @@ class Http1Client final : public Protocol {
     boost::system::error_code error;
     if (parser_->got_some()) parser_->put_eof(error);
     if (!parser_->got_some() || error || !parser_->is_done()) {
-      return finish(mesh::error(ErrorKind::Unavailable, "the server closed the connection before its answer was complete"));
+      return finish(
+          mesh::error(ErrorKind::Unavailable, "the server closed the connection before its answer was complete"));
     }
     succeed();
   }
@@ -98,9 +100,11 @@ class Http1Client final : public Protocol {
 
   void succeed() {
     auto& message = parser_->get();
-    Response response{.status = static_cast<int>(message.result_int()), .headers = {}, .body = std::move(message.body())};
+    Response response{
+        .status = static_cast<int>(message.result_int()), .headers = {}, .body = std::move(message.body())};
     for (const auto& field : message) {
-      response.headers.add(std::string(std::string_view(field.name_string())), std::string(std::string_view(field.value())));
+      response.headers.add(std::string(std::string_view(field.name_string())),
+                           std::string(std::string_view(field.value())));
     }
     finish(std::move(response));
   }
@@ -123,7 +127,8 @@ class Http1Client final : public Protocol {
 
 }  // namespace
 
-std::unique_ptr<Protocol> make_http1_client(ProtocolHost& host, const ClientUrl& url, ClientRequest request, OnResponse on_result) {
+std::unique_ptr<Protocol> make_http1_client(ProtocolHost& host, const ClientUrl& url, ClientRequest request,
+                                            OnResponse on_result) {
   return std::make_unique<Http1Client>(host, url, std::move(request), std::move(on_result));
 }
 

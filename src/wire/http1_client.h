@@ -11,6 +11,7 @@
 namespace mesh::wire {
 
 // `on_result` runs once: with the answer, or with why there is none.
-std::unique_ptr<Protocol> make_http1_client(ProtocolHost& host, const ClientUrl& url, ClientRequest request, OnResponse on_result);
+std::unique_ptr<Protocol> make_http1_client(ProtocolHost& host, const ClientUrl& url, ClientRequest request,
+                                            OnResponse on_result);
 
 }  // namespace mesh::wire

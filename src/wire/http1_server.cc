@@ -1,12 +1,10 @@
 #include "wire/http1_server.h"
 
-#include "wire/asio.h"  // before Beast, which includes Asio's buffers
-
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-
 #include <fmt/format.h>
 
+#include "wire/asio.h"  // before Beast, which includes Asio's buffers
 #include "wire/output_queue.h"
 #include "wire/responder.h"
 #include "wire/target.h"
@@ -97,7 +95,8 @@ class Http1Server final : public Protocol {
     input_.erase(0, lines);
     if (input_.empty()) return;
     parser_ = std::make_unique<Parser>();
-    parser_->header_limit(static_cast<std::uint32_t>(std::min<std::size_t>(service_->limits.max_header_bytes, 1UL << 30)));
+    parser_->header_limit(
+        static_cast<std::uint32_t>(std::min<std::size_t>(service_->limits.max_header_bytes, 1UL << 30)));
     parser_->body_limit(service_->limits.max_body_bytes);
     parser_->eager(true);
     is_header_seen_ = false;
@@ -107,7 +106,8 @@ class Http1Server final : public Protocol {
   bool accept_header() {
     is_header_seen_ = true;
     const auto& head = parser_->get();
-    if (head.version() != 11 && head.version() != 10) return refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here"), false;
+    if (head.version() != 11 && head.version() != 10)
+      return refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here"), false;
     auto hosts = head.equal_range(http::field::host);
     if (head.version() == 11 && std::distance(hosts.first, hosts.second) != 1) {
       return refuse(400, "there must be one Host header"), false;
@@ -133,9 +133,11 @@ class Http1Server final : public Protocol {
     is_head_ = message.method() == http::verb::head;
     if (!message.keep_alive()) closes_ = true;
     request.method = std::string_view(message.method_string());
-    if (auto parsed = parse_target(std::string_view(message.target()), request); !parsed) return refuse(400, parsed.error().message());
+    if (auto parsed = parse_target(std::string_view(message.target()), request); !parsed)
+      return refuse(400, parsed.error().message());
     for (const auto& field : message) {
-      request.headers.add(std::string(std::string_view(field.name_string())), std::string(std::string_view(field.value())));
+      request.headers.add(std::string(std::string_view(field.name_string())),
+                          std::string(std::string_view(field.value())));
     }
     request.body = std::move(message.body());
     request.peer = *host_.peer();
@@ -173,10 +175,12 @@ class Http1Server final : public Protocol {
 
   void refuse_for(boost::system::error_code error) {
     if (error == http::error::body_limit) {
-      return refuse(413, fmt::format("the body is larger than the {} bytes that are accepted", service_->limits.max_body_bytes));
+      return refuse(
+          413, fmt::format("the body is larger than the {} bytes that are accepted", service_->limits.max_body_bytes));
     }
     if (error == http::error::header_limit) {
-      return refuse(431, fmt::format("the headers are larger than the {} bytes that are accepted", service_->limits.max_header_bytes));
+      return refuse(431, fmt::format("the headers are larger than the {} bytes that are accepted",
+                                     service_->limits.max_header_bytes));
     }
     refuse(400, error.message());
   }

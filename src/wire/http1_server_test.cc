@@ -41,7 +41,8 @@ class Http1Server : public testing::Test {
 TEST_F(Http1Server, AnswersSeveralRequestsOnOneConnectionInOrder) {
   serve({});
   RawPeer peer(server->port());
-  peer.send(get("/one") + get("/two") + "POST /three HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
+  peer.send(get("/one") + get("/two") +
+            "POST /three HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
   EXPECT_THAT(peer.read_until("[]"), EndsWith("GET /one []"));
   EXPECT_THAT(peer.read_until("[]"), EndsWith("GET /two []"));
   EXPECT_THAT(peer.read_all(), EndsWith("POST /three [hi]"));
@@ -56,7 +57,9 @@ TEST_F(Http1Server, TakesARequestByteByByte) {
 
 TEST_F(Http1Server, TakesChunkedBodies) {
   serve({});
-  EXPECT_THAT(answer_to("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), EndsWith("POST / [abcde]"));
+  EXPECT_THAT(answer_to("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: "
+                        "close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+              EndsWith("POST / [abcde]"));
 }
 
 TEST_F(Http1Server, InvitesABodyThatWaitsForIt) {
@@ -103,7 +106,9 @@ TEST_F(Http1Server, RefusesWhatItCannotRead) {
       {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "400"},
       {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 2\r\n\r\n", "400"},
       {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n", "413"},
-      {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" + std::string(101, 'x') + "\r\n0\r\n\r\n", "413"},
+      {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" + std::string(101, 'x') +
+           "\r\n0\r\n\r\n",
+       "413"},
       {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(5000, 'x'), "431"},
       {get("/", "X: " + std::string(2000, 'x') + "\r\n"), "431"},
       {"GET /" + std::string(2000, 'x'), "431"},
@@ -138,7 +143,9 @@ TEST_F(Http1Server, ClosesAConnectionThatNeverSaysAnything) {
 }
 
 TEST_F(Http1Server, GivesUpOnAPeerThatDoesNotTakeItsAnswer) {
-  serve({.request_timeout = 100ms}, [](Request, Respond respond) { respond({.status = 200, .headers = {}, .body = std::string(30'000'000, 'x')}); });
+  serve({.request_timeout = 100ms}, [](Request, Respond respond) {
+    respond({.status = 200, .headers = {}, .body = std::string(30'000'000, 'x')});
+  });
   RawPeer peer(server->port());
   peer.set_small_receive_buffer();
   peer.send(get("/"));
@@ -151,9 +158,7 @@ TEST_F(Http1Server, GivesUpOnAPeerThatDoesNotTakeItsAnswer) {
     if (server->connection_count() == 0) return gone.put(true);
     timer = strand.after(5ms, [&] { look(); });
   };
-  strand.post([&] {
-    timer = strand.after(50ms, [&] { look(); });
-  });
+  strand.post([&] { timer = strand.after(50ms, [&] { look(); }); });
   EXPECT_TRUE(gone.take());
 }
 
@@ -235,7 +240,8 @@ TEST_F(Http1Server, NamesAddressPortAndReasonWhenItCannotListen) {
   same.port = server->port();
   auto second = Server::listen(loop, same, echo);
   ASSERT_FALSE(second);
-  EXPECT_EQ(second.error().message(), "starting the api server: cannot listen on 127.0.0.1:" + std::to_string(server->port()) + ": it is already in use");
+  EXPECT_EQ(second.error().message(), "starting the api server: cannot listen on 127.0.0.1:" +
+                                          std::to_string(server->port()) + ": it is already in use");
 }
 
 TEST_F(Http1Server, KeepsServingWhenMoreConnectionsComeThanItAllows) {

@@ -10,7 +10,9 @@ void Http2GrpcStream::send(std::vector<Bytes> pieces) {
   Outgoing message{message_prefix(size), std::move(pieces)};
   size += message.prefix.size();
   unsent_.fetch_add(size, std::memory_order_relaxed);
-  strand_.post([self = shared_from_this(), message = std::move(message), size]() mutable { self->queue(std::move(message), size); });
+  strand_.post([self = shared_from_this(), message = std::move(message), size]() mutable {
+    self->queue(std::move(message), size);
+  });
 }
 
 void Http2GrpcStream::queue(Outgoing message, std::size_t size) {

@@ -1,9 +1,9 @@
 #include "wire/http2_server.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
-
-#include <fmt/format.h>
 
 #include "wire/responder.h"
 #include "wire/target.h"
@@ -36,9 +36,12 @@ struct Http2Server::Stream {
   bool has_started = false;  // gRPC: the response headers are sent
 };
 
-Http2Server::Http2Server(ProtocolHost& host, std::weak_ptr<ProtocolHost> weak_host, std::shared_ptr<const Service> service)
+Http2Server::Http2Server(ProtocolHost& host, std::weak_ptr<ProtocolHost> weak_host,
+                         std::shared_ptr<const Service> service)
     : Http2Session(Side::Server, host, {service->limits.keepalive_interval, service->limits.keepalive_timeout}),
-      weak_host_(std::move(weak_host)), service_(std::move(service)), idle_since_(real_clock().steady()) {
+      weak_host_(std::move(weak_host)),
+      service_(std::move(service)),
+      idle_since_(real_clock().steady()) {
   const Limits& limits = service_->limits;
   const std::array<nghttp2_settings_entry, 3> settings{{
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, static_cast<std::uint32_t>(limits.max_streams)},
@@ -95,7 +98,8 @@ void Http2Server::on_headers(std::int32_t id) {
   auto type = stream->request.headers.find("content-type");
   bool is_grpc = stream->request.method == "POST" && type && type->starts_with("application/grpc");
   if (stream->header_bytes > service_->limits.max_header_bytes) {
-    std::string text = fmt::format("the headers are larger than the {} bytes that are accepted", service_->limits.max_header_bytes);
+    std::string text =
+        fmt::format("the headers are larger than the {} bytes that are accepted", service_->limits.max_header_bytes);
     return is_grpc ? refuse_grpc(*stream, {kGrpcResourceExhausted, text}) : answer(*stream, error_response(431, text));
   }
   if (is_grpc) return open_grpc(*stream);
@@ -107,8 +111,10 @@ void Http2Server::on_headers(std::int32_t id) {
 
 void Http2Server::open_grpc(Stream& stream) {
   auto service = service_->grpc.find(std::string_view(stream.target).substr(0, stream.target.find('?')));
-  if (service == service_->grpc.end()) return refuse_grpc(stream, {kGrpcUnimplemented, "no such method: " + stream.target});
-  stream.grpc = std::make_shared<Http2GrpcStream>(host().strand(), std::move(stream.request.headers), service_->limits.max_message_bytes);
+  if (service == service_->grpc.end())
+    return refuse_grpc(stream, {kGrpcUnimplemented, "no such method: " + stream.target});
+  stream.grpc = std::make_shared<Http2GrpcStream>(host().strand(), std::move(stream.request.headers),
+                                                  service_->limits.max_message_bytes);
   stream.request = {};
   stream.grpc->set_peer(host().peer());
   stream.grpc->set_carrier(this);
@@ -120,7 +126,8 @@ void Http2Server::open_grpc(Stream& stream) {
 // "Trailers only": one header block that is the whole answer.
 void Http2Server::refuse_grpc(Stream& stream, const GrpcStatus& status) {
   std::string code = std::to_string(status.code), message = escape_grpc_message(status.message);
-  const std::array<nghttp2_nv, 4> fields{header_field(":status", "200"), header_field("content-type", "application/grpc"),
+  const std::array<nghttp2_nv, 4> fields{header_field(":status", "200"),
+                                         header_field("content-type", "application/grpc"),
                                          header_field("grpc-status", code), header_field("grpc-message", message)};
   stream.state = Stream::State::Answering;
   stream.has_started = true;
@@ -140,8 +147,9 @@ void Http2Server::on_data(std::int32_t id, std::string_view bytes) {
   // Many streams of one connection together may not hold more than a few of the largest bodies.
   bool is_over = buffered_ + bytes.size() > 4 * std::max(limits.max_body_bytes, limits.max_message_bytes);
   if (stream->grpc) {
-    auto broken = is_over ? GrpcStatus{kGrpcResourceExhausted, "the unfinished messages of this connection are too large"}
-                          : stream->grpc->on_data(bytes);
+    auto broken = is_over
+                      ? GrpcStatus{kGrpcResourceExhausted, "the unfinished messages of this connection are too large"}
+                      : stream->grpc->on_data(bytes);
     count_buffered(*stream, stream->grpc->buffered_bytes());
     if (broken) {
       stream->grpc->stop_receiving();
@@ -151,7 +159,8 @@ void Http2Server::on_data(std::int32_t id, std::string_view bytes) {
   }
   if (stream->state != Stream::State::Receiving) return;
   if (is_over || stream->request.body.size() + bytes.size() > limits.max_body_bytes) {
-    return answer(*stream, error_response(413, fmt::format("the body is larger than the {} bytes that are accepted", limits.max_body_bytes)));
+    return answer(*stream, error_response(413, fmt::format("the body is larger than the {} bytes that are accepted",
+                                                           limits.max_body_bytes)));
   }
   stream->request.body.append(bytes);
   count_buffered(*stream, stream->request.body.size());
@@ -173,14 +182,16 @@ void Http2Server::dispatch(Stream& stream) {
   Request request = std::move(stream.request);
   stream.request.method = request.method;
   request.peer = *host().peer();
-  service_->http(std::move(request), make_respond(host().strand(), [alive = alive_, weak = weak_host_, id = stream.id](Response response) {
+  service_->http(std::move(request),
+                 make_respond(host().strand(), [alive = alive_, weak = weak_host_, id = stream.id](Response response) {
                    auto connection = weak.lock();
                    if (connection && *alive != nullptr) (*alive)->answer(id, std::move(response));
                  }));
 }
 
 void Http2Server::answer(std::int32_t id, Response response) {
-  if (Stream* stream = find(id); stream != nullptr && stream->state == Stream::State::Handling) answer(*stream, std::move(response));
+  if (Stream* stream = find(id); stream != nullptr && stream->state == Stream::State::Handling)
+    answer(*stream, std::move(response));
 }
 
 void Http2Server::answer(Stream& stream, Response response) {
@@ -214,14 +225,16 @@ void Http2Server::on_stream_closed(std::int32_t id, std::uint32_t error_code) {
   if (!stream->grpc) return;
   const auto& finished = stream->grpc->finish_status();
   if (finished) return stream->grpc->close(*finished);
-  stream->grpc->close({grpc_code_of_http2_error(error_code), fmt::format("the peer reset the stream: {}", nghttp2_http2_strerror(error_code))});
+  stream->grpc->close({grpc_code_of_http2_error(error_code),
+                       fmt::format("the peer reset the stream: {}", nghttp2_http2_strerror(error_code))});
 }
 
 void Http2Server::on_all_lost(const Error& reason) {
   *alive_ = nullptr;
   auto streams = std::exchange(streams_, {});
   for (const auto& [id, stream] : streams) {
-    if (stream->grpc) stream->grpc->close(stream->grpc->finish_status().value_or(GrpcStatus{kGrpcUnavailable, reason.text}));
+    if (stream->grpc)
+      stream->grpc->close(stream->grpc->finish_status().value_or(GrpcStatus{kGrpcUnavailable, reason.text}));
   }
 }
 
@@ -266,7 +279,8 @@ void Http2Server::on_output(Http2GrpcStream& grpc) {
   if (stream == nullptr) return;
   if (stream->has_started) return resume(stream->id);
   stream->has_started = true;
-  const std::array<nghttp2_nv, 2> fields{header_field(":status", "200"), header_field("content-type", "application/grpc")};
+  const std::array<nghttp2_nv, 2> fields{header_field(":status", "200"),
+                                         header_field("content-type", "application/grpc")};
   nghttp2_data_provider provider = body_provider();
   nghttp2_submit_response(session(), stream->id, fields.data(), fields.size(), &provider);
   host().wake();

@@ -146,7 +146,8 @@ TEST_F(Http2Server, EndsConnectionsThatOpenAndResetStreamsWithoutEnd) {
   Http2Peer peer = connect();
   std::string flood;
   for (std::uint32_t i = 0; i < 5'000; ++i) {
-    flood += frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 2 * i + 1, peer.block_of(request_fields("GET", "/wait")));
+    flood += frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 2 * i + 1,
+                   peer.block_of(request_fields("GET", "/wait")));
     flood += frame(NGHTTP2_RST_STREAM, 0, 2 * i + 1, big_endian(NGHTTP2_CANCEL));
   }
   peer.send(flood);
@@ -176,7 +177,8 @@ TEST_F(Http2Server, EndsConnectionsWithEmptyDataWithoutEnd) {
 
 TEST_F(Http2Server, EndsConnectionsThatBreakTheProtocol) {
   serve();
-  for (const std::string& garbage : {std::string(100, '\xff'), frame(NGHTTP2_DATA, 0, 1, "data of no stream"), frame(NGHTTP2_SETTINGS, 0, 0, "123")}) {
+  for (const std::string& garbage : {std::string(100, '\xff'), frame(NGHTTP2_DATA, 0, 1, "data of no stream"),
+                                     frame(NGHTTP2_SETTINGS, 0, 0, "123")}) {
     Http2Peer peer = connect();
     peer.send(garbage);
     EXPECT_TRUE(peer.read_goaway().has_value());

@@ -1,8 +1,8 @@
 #include "wire/http2_session.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/log.h"
 
@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t kMostFramesWaiting = 2'000;  // of ours, that a peer makes us send but does not take
 
-std::string_view text_of(const std::uint8_t* data, std::size_t size) { return {reinterpret_cast<const char*>(data), size}; }
+std::string_view text_of(const std::uint8_t* data, std::size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
 
 double cost_of(const nghttp2_frame_hd& frame) {
   switch (frame.type) {
@@ -88,7 +90,8 @@ struct Http2Callbacks {
     return 0;
   }
 
-  static int data(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* bytes, std::size_t size, void* user) {
+  static int data(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* bytes, std::size_t size,
+                  void* user) {
     of(user).on_data(id, text_of(bytes, size));
     return 0;
   }
@@ -131,7 +134,8 @@ struct Http2Callbacks {
     static nghttp2_option* options = [] {
       nghttp2_option* made = nullptr;
       nghttp2_option_new(&made);
-      nghttp2_option_set_no_closed_streams(made, 1);  // else closed ones are kept for a priority tree that we do not use
+      nghttp2_option_set_no_closed_streams(made,
+                                           1);  // else closed ones are kept for a priority tree that we do not use
       nghttp2_option_set_stream_reset_rate_limit(made, 200, 20);
       nghttp2_option_set_max_settings(made, 32);
       nghttp2_option_set_max_deflate_dynamic_table_size(made, 1024);
@@ -142,7 +146,11 @@ struct Http2Callbacks {
 };
 
 Http2Session::Http2Session(Side side, ProtocolHost& host, Http2Keepalive keepalive)
-    : side_(side), host_(host), keepalive_(keepalive), flood_(real_clock().steady()), last_input_(real_clock().steady()) {
+    : side_(side),
+      host_(host),
+      keepalive_(keepalive),
+      flood_(real_clock().steady()),
+      last_input_(real_clock().steady()) {
   nghttp2_session* made = nullptr;
   if (side == Side::Server) {
     nghttp2_session_server_new2(&made, Http2Callbacks::all(), this, Http2Callbacks::options());
@@ -201,8 +209,8 @@ void Http2Session::on_deadline(SteadyTime now) {
 }
 
 void Http2Session::drain() {
-  nghttp2_submit_goaway(session(), NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session()), NGHTTP2_NO_ERROR,
-                        nullptr, 0);
+  nghttp2_submit_goaway(session(), NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session()),
+                        NGHTTP2_NO_ERROR, nullptr, 0);
 }
 
 nghttp2_data_provider Http2Session::body_provider() {

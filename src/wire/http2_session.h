@@ -1,10 +1,10 @@
 // What both sides of HTTP/2 share: an nghttp2 session between bytes in and bytes out, keepalive, floods, shutdown.
 #pragma once
 
+#include <nghttp2/nghttp2.h>
+
 #include <memory>
 #include <string>
-
-#include <nghttp2/nghttp2.h>
 
 #include "wire/flood_guard.h"
 #include "wire/protocol.h"

@@ -20,14 +20,16 @@ using StrandExecutor = asio::strand<asio::io_context::executor_type>;
 // dead then, but safe to touch and to destroy.
 struct LoopContext : asio::io_context {
   using asio::io_context::io_context;
-  void end() { shutdown(); }  // destroys all that waits
+  void end() { shutdown(); }         // destroys all that waits
   std::atomic<bool> is_open = true;  // tasks are taken
 };
 
 struct EventLoop::Impl {
   explicit Impl(int thread_count)
-      : shared(std::make_shared<LoopContext>(thread_count <= 1 ? 1 : thread_count)), context(*shared),
-        work(asio::make_work_guard(context)), signals(context) {}
+      : shared(std::make_shared<LoopContext>(thread_count <= 1 ? 1 : thread_count)),
+        context(*shared),
+        work(asio::make_work_guard(context)),
+        signals(context) {}
 
   std::shared_ptr<LoopContext> shared;
   LoopContext& context;

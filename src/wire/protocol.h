@@ -32,7 +32,7 @@ class Protocol {
 
   virtual ~Protocol() = default;
   virtual void on_bytes(std::string_view bytes) = 0;
-  virtual void on_end() = 0;  // the peer will send no more; the connection closes when is_done()
+  virtual void on_end() = 0;                      // the peer will send no more; the connection closes when is_done()
   virtual void on_lost(const Error& reason) = 0;  // the last call: nobody will take output any more
   // Appends output until `out` has `limit` bytes (a little more is fine) or there is none.
   virtual void take_output(std::string& out, std::size_t limit) = 0;

@@ -19,7 +19,8 @@ class Responder {
 
   void answer(Response response) {
     if (is_answered_.exchange(true)) return;
-    strand_.post([deliver = std::move(deliver_), response = std::move(response)]() mutable { deliver(std::move(response)); });
+    strand_.post(
+        [deliver = std::move(deliver_), response = std::move(response)]() mutable { deliver(std::move(response)); });
   }
 
  private:

@@ -1,5 +1,6 @@
 #include "wire/server.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,8 +9,6 @@
 #include <mutex>
 #include <system_error>
 #include <unordered_map>
-
-#include <fmt/format.h>
 
 #include "base/log.h"
 #include "wire/address.h"
@@ -32,9 +31,13 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
  public:
   Listener(EventLoop& loop, ServerSettings settings, std::shared_ptr<const Service> service,
            std::shared_ptr<const TlsContext> tls)
-      : loop_(loop), settings_(std::move(settings)), service_(std::move(service)), tls_(std::move(tls)),
+      : loop_(loop),
+        settings_(std::move(settings)),
+        service_(std::move(service)),
+        tls_(std::move(tls)),
         strand_(loop.make_strand()),
-        connections_(settings_.limits.max_connections, settings_.limits.max_handshaking, settings_.limits.handshake_timeout) {}
+        connections_(settings_.limits.max_connections, settings_.limits.max_handshaking,
+                     settings_.limits.handshake_timeout) {}
 
   Status listen() {
     auto fd = listen_on(settings_.address, settings_.port);
@@ -138,8 +141,13 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
   void serve(int fd) {
     set_no_delay(fd);
     SocketAddress remote = SocketAddress::remote_of(fd), local = SocketAddress::local_of(fd);
-    Peer peer{.address = remote.ip(), .port = remote.port(), .local_address = local.ip(), .local_port = local.port(),
-              .is_loopback = remote.is_loopback(), .is_tls = false, .client_certificate_pem = {}};
+    Peer peer{.address = remote.ip(),
+              .port = remote.port(),
+              .local_address = local.ip(),
+              .local_port = local.port(),
+              .is_loopback = remote.is_loopback(),
+              .is_tls = false,
+              .client_certificate_pem = {}};
     Ssl ssl;
     if (auto tls = tls_.get()) {
       ssl = tls->make_server_side();
@@ -203,7 +211,8 @@ Result<std::unique_ptr<Server>> start(EventLoop& loop, ServerSettings settings, 
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::listen(EventLoop& loop, ServerSettings settings, Handler http, GrpcServices grpc) {
+Result<std::unique_ptr<Server>> Server::listen(EventLoop& loop, ServerSettings settings, Handler http,
+                                               GrpcServices grpc) {
   return start(loop, std::move(settings), nullptr, std::move(http), std::move(grpc));
 }
 

@@ -39,9 +39,13 @@ class FirstBytes final : public Protocol {
   }
   bool wants_input() const override { return chosen_ ? chosen_->wants_input() : true; }
   bool is_done() const override { return chosen_ ? chosen_->is_done() : is_over_; }
-  SteadyTime deadline() const override { return chosen_ ? chosen_->deadline() : since_ + service_->limits.handshake_timeout; }
+  SteadyTime deadline() const override {
+    return chosen_ ? chosen_->deadline() : since_ + service_->limits.handshake_timeout;
+  }
   void on_deadline(SteadyTime now) override { chosen_ ? chosen_->on_deadline(now) : end(); }
-  Duration write_timeout() const override { return chosen_ ? chosen_->write_timeout() : service_->limits.request_timeout; }
+  Duration write_timeout() const override {
+    return chosen_ ? chosen_->write_timeout() : service_->limits.request_timeout;
+  }
   void drain() override { chosen_ ? chosen_->drain() : end(); }
 
  private:

@@ -60,8 +60,10 @@ Status parse_target(std::string_view target, Request& request) {
   }
   target = target.substr(0, target.find('#'));
   MESH_TRY(std::string escaped, escape_what_should_be(target));
-  auto url = escaped.starts_with('/') ? boost::urls::parse_origin_form(escaped) : boost::urls::parse_absolute_uri(escaped);
-  if (!url || (url->has_scheme() && url->encoded_host().empty())) return invalid("request target", "is not a path or a URL");
+  auto url =
+      escaped.starts_with('/') ? boost::urls::parse_origin_form(escaped) : boost::urls::parse_absolute_uri(escaped);
+  if (!url || (url->has_scheme() && url->encoded_host().empty()))
+    return invalid("request target", "is not a path or a URL");
   request.path = decoded(url->encoded_path(), false);
   if (request.path.empty()) request.path = "/";
   if (request.path.find('\0') != std::string::npos) return invalid("request target", "contains a zero byte");

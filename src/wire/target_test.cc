@@ -20,7 +20,8 @@ TEST(Target, IsDecodedIntoPathAndQuery) {
   Request request = parsed("/meshes/a%20b?size=10&filter[key]=kuma.io%2Fzone&name=x+y&flag&empty=");
   EXPECT_EQ(request.target, "/meshes/a%20b?size=10&filter[key]=kuma.io%2Fzone&name=x+y&flag&empty=");
   EXPECT_EQ(request.path, "/meshes/a b");
-  EXPECT_THAT(request.query, ElementsAre(Pair("size", "10"), Pair("filter[key]", "kuma.io/zone"), Pair("name", "x y"), Pair("flag", ""), Pair("empty", "")));
+  EXPECT_THAT(request.query, ElementsAre(Pair("size", "10"), Pair("filter[key]", "kuma.io/zone"), Pair("name", "x y"),
+                                         Pair("flag", ""), Pair("empty", "")));
   EXPECT_EQ(request.query_value("name"), "x y");
   EXPECT_EQ(request.query_value("other"), std::nullopt);
 }

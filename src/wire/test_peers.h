@@ -59,7 +59,8 @@ struct KeyPair {
   std::string certificate_pem, key_pem;
 };
 // Signed by `issuer`, or by itself. `names` are DNS names and IP addresses.
-KeyPair make_certificate(const std::string& common_name, const std::vector<std::string>& names, const KeyPair* issuer = nullptr);
+KeyPair make_certificate(const std::string& common_name, const std::vector<std::string>& names,
+                         const KeyPair* issuer = nullptr);
 
 // A blocking connection to a port of this machine. Reading ends after 60 s at the latest.
 class RawPeer {
@@ -67,11 +68,15 @@ class RawPeer {
   explicit RawPeer(int port);
   RawPeer(const RawPeer&) = delete;
   RawPeer& operator=(const RawPeer&) = delete;
-  RawPeer(RawPeer&& other) noexcept : fd_(std::exchange(other.fd_, -1)), context_(std::exchange(other.context_, nullptr)), ssl_(std::exchange(other.ssl_, nullptr)) {}
+  RawPeer(RawPeer&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)),
+        context_(std::exchange(other.context_, nullptr)),
+        ssl_(std::exchange(other.ssl_, nullptr)) {}
   ~RawPeer() { close(); }
 
   // `alpn`: names to offer. False: the handshake failed.
-  bool start_tls(const std::vector<std::string>& alpn, const KeyPair* certificate = nullptr, int max_version = TLS1_3_VERSION);
+  bool start_tls(const std::vector<std::string>& alpn, const KeyPair* certificate = nullptr,
+                 int max_version = TLS1_3_VERSION);
   std::string chosen_alpn() const;
   std::string server_common_name() const;
 

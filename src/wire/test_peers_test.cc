@@ -99,7 +99,9 @@ bool RawPeer::start_tls(const std::vector<std::string>& alpn, const KeyPair* cer
   ssl_ = SSL_new(context_);
   std::string protocols;
   for (const std::string& name : alpn) protocols += static_cast<char>(name.size()) + name;
-  if (!alpn.empty()) SSL_set_alpn_protos(ssl_, reinterpret_cast<const unsigned char*>(protocols.data()), static_cast<unsigned>(protocols.size()));
+  if (!alpn.empty())
+    SSL_set_alpn_protos(ssl_, reinterpret_cast<const unsigned char*>(protocols.data()),
+                        static_cast<unsigned>(protocols.size()));
   SSL_set_fd(ssl_, fd_);
   return SSL_connect(ssl_) == 1;
 }
@@ -132,8 +134,10 @@ bool RawPeer::send(std::string_view bytes) {
 std::string RawPeer::read_some() {
   if (!ahead_.empty()) return std::exchange(ahead_, {});
   std::string buffer(64 << 10, '\0');
-  ssize_t got = ssl_ != nullptr ? SSL_read(ssl_, buffer.data(), static_cast<int>(buffer.size())) : ::recv(fd_, buffer.data(), buffer.size(), 0);
-  if (got < 0 && ssl_ == nullptr && (errno == EAGAIN || errno == EWOULDBLOCK)) ADD_FAILURE() << "nothing to read for a minute";
+  ssize_t got = ssl_ != nullptr ? SSL_read(ssl_, buffer.data(), static_cast<int>(buffer.size()))
+                                : ::recv(fd_, buffer.data(), buffer.size(), 0);
+  if (got < 0 && ssl_ == nullptr && (errno == EAGAIN || errno == EWOULDBLOCK))
+    ADD_FAILURE() << "nothing to read for a minute";
   buffer.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
   return buffer;
 }
@@ -184,7 +188,8 @@ void RawPeer::set_small_receive_buffer() {
 }
 
 std::string big_endian(std::uint32_t number) {
-  return {static_cast<char>(number >> 24), static_cast<char>(number >> 16), static_cast<char>(number >> 8), static_cast<char>(number)};
+  return {static_cast<char>(number >> 24), static_cast<char>(number >> 16), static_cast<char>(number >> 8),
+          static_cast<char>(number)};
 }
 
 std::string frame(int type, int flags, std::uint32_t stream, std::string_view payload) {
@@ -195,7 +200,8 @@ std::string frame(int type, int flags, std::uint32_t stream, std::string_view pa
 }
 
 std::string message(std::string_view content, bool is_compressed) {
-  return std::string(1, is_compressed ? 1 : 0) + big_endian(static_cast<std::uint32_t>(content.size())) + std::string(content);
+  return std::string(1, is_compressed ? 1 : 0) + big_endian(static_cast<std::uint32_t>(content.size())) +
+         std::string(content);
 }
 
 Http2Peer::Http2Peer(RawPeer peer, std::string_view settings) : peer_(std::move(peer)) {
@@ -212,11 +218,13 @@ Http2Peer::~Http2Peer() {
 std::string Http2Peer::block_of(const Fields& fields) {
   std::vector<nghttp2_nv> list;
   for (const auto& [name, value] : fields) {
-    list.push_back({reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())), reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())),
-                    name.size(), value.size(), NGHTTP2_NV_FLAG_NO_INDEX});
+    list.push_back({reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
+                    reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
+                    NGHTTP2_NV_FLAG_NO_INDEX});
   }
   std::string block(nghttp2_hd_deflate_bound(deflater_, list.data(), list.size()), '\0');
-  ssize_t size = nghttp2_hd_deflate_hd(deflater_, reinterpret_cast<std::uint8_t*>(block.data()), block.size(), list.data(), list.size());
+  ssize_t size = nghttp2_hd_deflate_hd(deflater_, reinterpret_cast<std::uint8_t*>(block.data()), block.size(),
+                                       list.data(), list.size());
   block.resize(static_cast<std::size_t>(size));
   return block;
 }
@@ -225,15 +233,25 @@ void Http2Peer::send_headers(std::uint32_t stream, const Fields& fields, bool en
   std::string block = block_of(fields);
   std::string first = block.substr(0, 16000);
   bool is_whole = first.size() == block.size();
-  std::string frames = frame(NGHTTP2_HEADERS, (ends_stream ? NGHTTP2_FLAG_END_STREAM : 0) | (is_whole ? NGHTTP2_FLAG_END_HEADERS : 0), stream, first);
+  std::string frames =
+      frame(NGHTTP2_HEADERS, (ends_stream ? NGHTTP2_FLAG_END_STREAM : 0) | (is_whole ? NGHTTP2_FLAG_END_HEADERS : 0),
+            stream, first);
   for (std::size_t at = first.size(); at < block.size(); at += 16000) {
-    frames += frame(NGHTTP2_CONTINUATION, at + 16000 >= block.size() ? NGHTTP2_FLAG_END_HEADERS : 0, stream, block.substr(at, 16000));
+    frames += frame(NGHTTP2_CONTINUATION, at + 16000 >= block.size() ? NGHTTP2_FLAG_END_HEADERS : 0, stream,
+                    block.substr(at, 16000));
   }
   send(frames);
 }
 
 void Http2Peer::open_grpc(std::uint32_t stream, const std::string& path) {
-  send_headers(stream, {{":method", "POST"}, {":scheme", "http"}, {":path", path}, {":authority", "test"}, {"content-type", "application/grpc"}, {"te", "trailers"}}, false);
+  send_headers(stream,
+               {{":method", "POST"},
+                {":scheme", "http"},
+                {":path", path},
+                {":authority", "test"},
+                {"content-type", "application/grpc"},
+                {"te", "trailers"}},
+               false);
 }
 
 Http2Peer::Frame Http2Peer::read_frame() {
@@ -241,7 +259,8 @@ Http2Peer::Frame Http2Peer::read_frame() {
   if (head.size() < 9) return {};
   auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(head[i])); };
   std::size_t size = byte(0) << 16 | byte(1) << 8 | byte(2);
-  Frame result{static_cast<int>(byte(3)), static_cast<int>(byte(4)), byte(5) << 24 | byte(6) << 16 | byte(7) << 8 | byte(8), {}};
+  Frame result{
+      static_cast<int>(byte(3)), static_cast<int>(byte(4)), byte(5) << 24 | byte(6) << 16 | byte(7) << 8 | byte(8), {}};
   if (size > 0) result.payload = peer_.read_exactly(size);
   if (result.type == NGHTTP2_SETTINGS && result.flags == 0) send(frame(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0));
   return result;
@@ -259,7 +278,8 @@ std::map<std::string, std::string> Http2Peer::fields_of(std::string_view block) 
     at += used;
     left -= static_cast<std::size_t>(used);
     if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
-      fields[std::string(reinterpret_cast<char*>(field.name), field.namelen)] = std::string(reinterpret_cast<char*>(field.value), field.valuelen);
+      fields[std::string(reinterpret_cast<char*>(field.name), field.namelen)] =
+          std::string(reinterpret_cast<char*>(field.value), field.valuelen);
     }
     if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0) break;
   }
@@ -277,7 +297,8 @@ Http2Peer::Answer Http2Peer::read_answer(std::uint32_t stream) {
     }
     if (next.type == NGHTTP2_PING && next.flags == 0) send(frame(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, next.payload));
     if (next.stream != stream) continue;
-    if (next.type == NGHTTP2_HEADERS) (answer.headers.empty() ? answer.headers : answer.trailers) = fields_of(next.payload);
+    if (next.type == NGHTTP2_HEADERS)
+      (answer.headers.empty() ? answer.headers : answer.trailers) = fields_of(next.payload);
     if (next.type == NGHTTP2_DATA && !next.payload.empty()) {
       answer.body += next.payload;
       std::string more = big_endian(static_cast<std::uint32_t>(next.payload.size()));
@@ -287,7 +308,8 @@ Http2Peer::Answer Http2Peer::read_answer(std::uint32_t stream) {
       answer.reset = static_cast<std::uint32_t>(static_cast<unsigned char>(next.payload[3]));
       return answer;
     }
-    if ((next.type == NGHTTP2_HEADERS || next.type == NGHTTP2_DATA) && (next.flags & NGHTTP2_FLAG_END_STREAM) != 0) return answer;
+    if ((next.type == NGHTTP2_HEADERS || next.type == NGHTTP2_DATA) && (next.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+      return answer;
   }
 }
 
@@ -299,7 +321,9 @@ std::optional<std::uint32_t> Http2Peer::read_goaway() {
   }
 }
 
-ServerSettings on_loopback(Limits limits) { return {.name = "test", .address = "127.0.0.1", .port = 0, .limits = limits}; }
+ServerSettings on_loopback(Limits limits) {
+  return {.name = "test", .address = "127.0.0.1", .port = 0, .limits = limits};
+}
 
 std::string get(std::string_view path, std::string_view more_headers) {
   return "GET " + std::string(path) + " HTTP/1.1\r\nHost: test\r\n" + std::string(more_headers) + "\r\n";

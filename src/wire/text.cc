@@ -1,10 +1,10 @@
 #include "wire/text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <ctime>
-
-#include <fmt/format.h>
 
 namespace mesh::wire {
 
@@ -81,8 +81,8 @@ std::string http_date(SystemTime time) {
   std::time_t seconds = std::chrono::system_clock::to_time_t(time);
   std::tm parts{};
   gmtime_r(&seconds, &parts);
-  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[parts.tm_wday], parts.tm_mday, kMonths[parts.tm_mon],
-                     parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[parts.tm_wday], parts.tm_mday,
+                     kMonths[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 bool is_field_name(std::string_view name) {
@@ -104,7 +104,8 @@ std::string clean_field_value(std::string_view value) {
 bool is_about_connection(std::string_view name) {
   constexpr std::array<std::string_view, 6> kNames{"connection", "keep-alive",        "proxy-connection",
                                                    "upgrade",    "transfer-encoding", "content-length"};
-  return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view other) { return equal_ignoring_case(name, other); });
+  return std::any_of(kNames.begin(), kNames.end(),
+                     [&](std::string_view other) { return equal_ignoring_case(name, other); });
 }
 
 bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
@@ -112,7 +113,8 @@ bool may_have_body(int status) { return status >= 200 && status != 204 && status
 Response error_response(int status, std::string_view detail) {
   Response response{.status = status, .headers = {}, .body = {}};
   response.headers.add("Content-Type", "application/json");
-  response.body = fmt::format("{{\"status\":{},\"title\":\"{}\",\"detail\":\"{}\"}}\n", status, reason_phrase(status), detail);
+  response.body =
+      fmt::format("{{\"status\":{},\"title\":\"{}\",\"detail\":\"{}\"}}\n", status, reason_phrase(status), detail);
   return response;
 }
 

@@ -1,5 +1,6 @@
 #include "wire/tls.h"
 
+#include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -10,8 +11,6 @@
 #include <cstring>
 #include <map>
 #include <mutex>
-
-#include <fmt/format.h>
 
 #include "wire/address.h"
 
@@ -98,10 +97,12 @@ Status use_ciphers(SSL_CTX* context, std::string_view list) {
   return {};
 }
 
-int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered, unsigned size, void*) {
+int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered, unsigned size,
+                void*) {
   for (std::string_view wanted : {"h2", "http/1.1"}) {
     for (unsigned at = 0; at < size; at += 1U + offered[at]) {
-      std::string_view name(reinterpret_cast<const char*>(offered + at + 1), std::min<unsigned>(offered[at], size - at - 1));
+      std::string_view name(reinterpret_cast<const char*>(offered + at + 1),
+                            std::min<unsigned>(offered[at], size - at - 1));
       if (name != wanted) continue;
       *out = offered + at + 1;
       *out_size = offered[at];
@@ -112,7 +113,8 @@ int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const 
 }
 
 void set_common(SSL_CTX* context) {
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(context,
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets instead: nothing is kept per client
@@ -120,12 +122,14 @@ void set_common(SSL_CTX* context) {
 
 std::string fingerprint(const TlsClientSettings& settings) {
   std::string all;
-  for (const std::string* part : {&settings.ca_pem, &settings.server_name, &settings.certificate_pem, &settings.key_pem}) {
+  for (const std::string* part :
+       {&settings.ca_pem, &settings.server_name, &settings.certificate_pem, &settings.key_pem}) {
     all += fmt::format("{}:{}", part->size(), *part);
   }
   all += settings.skip_verify ? "1" : "0";
   std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), reinterpret_cast<unsigned char*>(digest.data()));
+  SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(),
+         reinterpret_cast<unsigned char*>(digest.data()));
   return digest;
 }
 
@@ -148,10 +152,12 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::for_server(const TlsServer
   if (!settings.cipher_suites.empty()) MESH_RETURN_IF_ERROR(use_ciphers(context, settings.cipher_suites));
   if (!settings.client_ca_pem.empty()) {
     MESH_RETURN_IF_ERROR(trust(context, settings.client_ca_pem, true));
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (settings.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+    SSL_CTX_set_verify(context,
+                       SSL_VERIFY_PEER | (settings.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
                        nullptr);
   } else if (settings.require_client_certificate) {
-    return invalid("client CA", "is missing: client certificates are required, but there is nothing to check them against");
+    return invalid("client CA",
+                   "is missing: client certificates are required, but there is nothing to check them against");
   }
   return std::shared_ptr<const TlsContext>(std::move(result));
 }
@@ -208,7 +214,8 @@ Result<Ssl> TlsContext::make_client_side(const std::string& host, std::string_vi
     SSL_set_tlsext_host_name(ssl.get(), name.c_str());
   }
   std::string protocols = std::string(1, static_cast<char>(alpn.size())) + std::string(alpn);
-  SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(protocols.data()), static_cast<unsigned>(protocols.size()));
+  SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(protocols.data()),
+                      static_cast<unsigned>(protocols.size()));
   return ssl;
 }
 

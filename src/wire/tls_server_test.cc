@@ -25,8 +25,12 @@ class TlsServer : public testing::Test {
 
   KeyPair ca = make_certificate("ca", {});
   KeyPair leaf = make_certificate("first", {"localhost", "127.0.0.1"}, &ca);
-  TlsServerSettings tls{.certificate_pem = leaf.certificate_pem, .key_pem = leaf.key_pem, .client_ca_pem = {},
-                        .require_client_certificate = false, .min_version = TlsVersion::Tls12, .cipher_suites = {}};
+  TlsServerSettings tls{.certificate_pem = leaf.certificate_pem,
+                        .key_pem = leaf.key_pem,
+                        .client_ca_pem = {},
+                        .require_client_certificate = false,
+                        .min_version = TlsVersion::Tls12,
+                        .cipher_suites = {}};
   Box<Peer> peers;
   EventLoop loop{2};
   std::unique_ptr<Server> server;
@@ -135,8 +139,10 @@ TEST_F(TlsServer, KeepsTheOldCertificateWhenTheNewOneIsUnusable) {
 }
 
 TEST_F(TlsServer, SaysWhatIsWrongWithItsFiles) {
-  for (auto [certificate, key] : std::vector<std::pair<std::string, std::string>>{
-           {"", ""}, {"garbage", leaf.key_pem}, {leaf.certificate_pem, "garbage"}, {leaf.certificate_pem, ca.key_pem}}) {
+  for (auto [certificate, key] : std::vector<std::pair<std::string, std::string>>{{"", ""},
+                                                                                  {"garbage", leaf.key_pem},
+                                                                                  {leaf.certificate_pem, "garbage"},
+                                                                                  {leaf.certificate_pem, ca.key_pem}}) {
     tls.certificate_pem = certificate;
     tls.key_pem = key;
     EXPECT_FALSE(Server::listen_tls(loop, on_loopback(), tls, [](Request, Respond) {}));
@@ -182,7 +188,9 @@ TEST_F(TlsServer, ServesRealClientsBesideAThousandHalfOpenOnes) {
 
 TEST_F(TlsServer, SendsLargeAnswersWhole) {
   std::string large(20'000'000, 'x');
-  auto made = Server::listen_tls(loop, on_loopback(), tls, [&](Request, Respond respond) { respond({.status = 200, .headers = {}, .body = large}); });
+  auto made = Server::listen_tls(loop, on_loopback(), tls, [&](Request, Respond respond) {
+    respond({.status = 200, .headers = {}, .body = large});
+  });
   ASSERT_TRUE(made);
   ClientRequest request;
   request.url = "https://127.0.0.1:" + std::to_string((*made)->port());

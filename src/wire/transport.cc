@@ -95,12 +95,9 @@ int Transport::give_encrypted(char* buffer, int size) {
 Transport::Outcome Transport::outcome_of(int result, const char* doing) {
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE:
-      return Outcome::WouldBlock;
-    case SSL_ERROR_ZERO_RETURN:
-      return Outcome::End;
-    default:
-      break;
+    case SSL_ERROR_WANT_WRITE: return Outcome::WouldBlock;
+    case SSL_ERROR_ZERO_RETURN: return Outcome::End;
+    default: break;
   }
   got_plain_http_ = ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
   std::string why = take_tls_error();

@@ -79,12 +79,14 @@ std::unique_ptr<Protocol> make_protocol(const std::shared_ptr<Host>& host, unsig
     case 3: {
       ClientRequest request;
       request.max_response_bytes = 4096;
-      return make_http1_client(*host, *ClientUrl::parse("http://host/path"), std::move(request), [](Result<Response>) {});
+      return make_http1_client(*host, *ClientUrl::parse("http://host/path"), std::move(request),
+                               [](Result<Response>) {});
     }
     default: {
       auto stream = std::make_shared<Http2GrpcStream>(host->strand(), Headers(), 4096);
       stream->set_events(std::make_unique<Echo>(stream));
-      return std::make_unique<GrpcClientSession>(*host, Http2Keepalive{std::chrono::minutes(1), std::chrono::minutes(1)},
+      return std::make_unique<GrpcClientSession>(*host,
+                                                 Http2Keepalive{std::chrono::minutes(1), std::chrono::minutes(1)},
                                                  GrpcClientSession::Call{"http", "host", "/s/m", {}}, stream);
     }
   }
