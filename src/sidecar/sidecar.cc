@@ -132,6 +132,10 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   }
 
   void start_envoy(const std::string& bootstrap_file) {
+    // Whoever chose levels for Envoy wants to see what it says at them.
+    if (!settings.envoy_log_level.empty() || !settings.envoy_component_log_level.empty()) {
+      log::set_level("envoy", log::Level::Debug);
+    }
     ProcessEvents events;
     events.on_line = [this_level = log::Level::Info](std::string line) mutable {
       if (auto parsed = parse_envoy_log(line)) {
