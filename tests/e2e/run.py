@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs end-to-end tests: run.py [--binaries DIR] [test_traffic …]. On a failure it prints the last lines of every part."""
+"""Runs end-to-end tests: run.py [--bin DIR] [test_traffic …]. On a failure it prints the last lines of every part."""
 import argparse
 import os
 import pathlib
@@ -11,10 +11,10 @@ import lab
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binaries", default=str(lab.ROOT / "build/dev/bin"))
+    parser.add_argument("--bin", default=str(lab.ROOT / "build/dev/bin"))
     parser.add_argument("names", nargs="*", help="test_traffic, test_lifecycle.RollingUpdate, …; nothing: all")
     arguments = parser.parse_args()
-    os.environ["TASKMESH_BINARIES"] = arguments.binaries
+    os.environ["TASKMESH_BINARIES"] = arguments.bin
     try:
         lab.enter()
     except lab.Failure as problem:
