@@ -153,12 +153,15 @@ std::vector<DiscoveryState::Held> DiscoveryState::changes_of(std::size_t type) c
     if (!has || has->version != version || tried.find(resource.name)) changes.push_back({resource.name, std::move(version), resource.body});
   }
   if (encoding_ == Encoding::StateOfTheWorld) return changes;
-  // Who asks for what does not exist is told so.
+  // Who asks for what does not exist is told so. After a reconnect also who had it once, when it has a parent: that one
+  // may be waiting for it, and nothing more would be heard of its type.
+  const bool may_wait = state.is_resumed && plan_[type].parent;
   const auto middle = static_cast<std::ptrdiff_t>(changes.size());
   Cursor<Held> told(state.held);
   Cursor<NamedResource> wanted(*state.wanted);
   for (const auto& name : state.names) {
-    if (!wanted.find(name) && !told.find(name)) changes.push_back({name, "", nullptr});
+    const Held* has = told.find(name);
+    if (!wanted.find(name) && (!has || (may_wait && !has->version.empty()))) changes.push_back({name, "", nullptr});
   }
   std::inplace_merge(changes.begin(), changes.begin() + middle, changes.end(), by_name);
   return changes;

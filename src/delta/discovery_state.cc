@@ -120,6 +120,7 @@ Result<Actions> DiscoveryState::on_request(std::size_t type, DeltaRequest reques
     if (at != state.names.end() && *at == name) state.names.erase(at);
   }
   if (first) {
+    state.is_resumed = !request.initial_versions.empty();
     for (auto& [name, version] : request.initial_versions) state.held.push_back({name, std::move(version), nullptr});
   }
   state.owes_answer |= state.wants_all && !wanted_all && state.held.empty();
@@ -137,8 +138,9 @@ Actions DiscoveryState::on_offer(const std::map<std::size_t, NamedResources>& of
   for (const auto& [type, resources] : offer) {
     TypeState& state = types_[type];
     state.awaits_subscription = false;
-    if (!resources || resources == state.wanted) continue;
-    state.wanted = sorted(resources);
+    if (!resources || resources == state.offered) continue;
+    state.offered = sorted(resources);
+    carry_over(type);
     on_event(state);
   }
   advance(actions);
@@ -217,6 +219,7 @@ void DiscoveryState::take_over(std::size_t type) {
   TypeState& state = types_[type];
   InFlight flight = std::move(*state.in_flight);
   state.in_flight.reset();
+  state.is_resumed = false;
   expect_subscriptions(type, flight.changes);
   if (is_whole(type)) {
     state.tried.clear();
@@ -244,8 +247,39 @@ void DiscoveryState::take_over(std::size_t type) {
 
 void DiscoveryState::touch_children(std::size_t parent) {
   for (std::size_t child = 0; child < plan_.size(); ++child) {
-    if (plan_[child].parent == parent) on_event(types_[child]);
+    if (plan_[child].parent != parent) continue;
+    if (!types_[child].carried.empty()) carry_over(child);
+    on_event(types_[child]);
   }
+}
+
+// Endpoints stay as long as the peer has their cluster, though they are not offered any more: it may be waiting for them,
+// and before they come it does not even hear that the cluster is to go.
+void DiscoveryState::carry_over(std::size_t type) {
+  TypeState& state = types_[type];
+  std::vector<NamedResource> carried;
+  if (plan_[type].parent && state.wanted) {
+    Cursor<NamedResource> offered(*state.offered);
+    for (const auto& resource : *state.wanted) {
+      if (!offered.find(resource.name) && may_have(*plan_[type].parent, resource.name)) carried.push_back(resource);
+    }
+  }
+  state.wanted = state.offered;
+  if (!carried.empty()) {
+    auto both = *state.offered;
+    both.insert(both.end(), carried.begin(), carried.end());
+    state.wanted = sorted(std::make_shared<const std::vector<NamedResource>>(std::move(both)));
+  }
+  state.carried = std::move(carried);
+}
+
+bool DiscoveryState::may_have(std::size_t type, const std::string& name) const {
+  const TypeState& state = types_[type];
+  const auto has = [&](const std::vector<Held>& list) {
+    const auto at = std::lower_bound(list.begin(), list.end(), name, [](const Held& held, const std::string& n) { return held.name < n; });
+    return at != list.end() && at->name == name && !at->version.empty();
+  };
+  return has(state.held) || has(state.tried) || (state.in_flight && has(state.in_flight->changes));
 }
 
 // New clusters make a peer that asks for endpoints by name ask for theirs: until it did, what comes later has to wait,

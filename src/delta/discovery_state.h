@@ -130,11 +130,14 @@ class DiscoveryState {
     bool wants_all = false;
     bool named_before = false;           // names were given once: an empty list means none from then on
     std::vector<std::string> names;      // sorted
-    NamedResources wanted;               // null: nothing was offered yet
+    NamedResources offered;              // null: nothing was offered yet
+    std::vector<NamedResource> carried;  // no longer offered, but the peer still has their parents
+    NamedResources wanted;               // both
     std::vector<Held> held;              // what the peer accepted; sorted by name
     std::vector<Held> tried;             // what it refused may be in force all the same, in part; sorted by name
     std::string held_version;            // whole types in state-of-the-world: the version accepted last
     std::string last_nonce;
+    bool is_resumed = false;             // what the peer has is only what it said, of an earlier stream
     bool owes_answer = false;            // the first wildcard request is answered even when there is nothing
     bool changes_stale = true;           // something happened since changes were last looked for
     bool removals_stale = true;          // the same for removals
@@ -148,6 +151,8 @@ class DiscoveryState {
   void take_over(std::size_t type);
   void note_refused(std::size_t type);
   void touch_children(std::size_t parent);
+  void carry_over(std::size_t type);
+  bool may_have(std::size_t type, const std::string& name) const;
   void expect_subscriptions(std::size_t parent, const std::vector<Held>& changes);
   void forget_unsubscribed(std::size_t type);
   void on_event(TypeState& state);

@@ -244,6 +244,15 @@ TEST_P(BothEncodings, EndpointsDoNotWaitForTheAnswerToTheirClusters) {
   EXPECT_THAT(peer.heard(), ElementsAre("LDS l=2"));
 }
 
+TEST_P(BothEncodings, EndpointsThatAreOfferedNoMoreStillReachAClusterThatWaitsForThem) {
+  peer.offer({{kClusters, "a=1 b=1"}, {kEndpoints, "a=1 b=1"}});
+  peer.asks(kClusters);
+  peer.offer({{kClusters, "a=1"}, {kEndpoints, "a=1"}});
+  peer.heard();
+  peer.asks(kEndpoints, {"a", "b"});  // it has b, waits for its endpoints, and says nothing of clusters until then
+  EXPECT_THAT(peer.heard(), ElementsAre("EDS a=1/1 b=1/1"));
+}
+
 TEST_P(BothEncodings, EndpointsFollowARefusedClusterToo) {
   peer.offer({{kClusters, "a=1 b=1"}, {kEndpoints, "a=1 b=1"}});
   peer.asks(kClusters);
@@ -421,6 +430,14 @@ TEST_F(Delta, AClusterThatStillWaitsForItsEndpointsAfterAReconnectGetsThem) {
   peer.asks(kClusters, {}, {{"a", "2"}});
   peer.asks(kEndpoints, {"a"}, {{"a", "5/1"}});  // those came for the cluster as it was before
   EXPECT_THAT(peer.heard(), ElementsAre("EDS a=5/2"));
+}
+
+TEST_F(Delta, AfterAReconnectAClusterDoesNotWaitForEndpointsThatAreNoMore) {
+  peer.take(peer.state().set_removals_held(true));
+  peer.offer({{kClusters, "a=1"}, {kEndpoints, "a=5"}});
+  peer.asks(kClusters, {}, {{"a", "1"}, {"b", "1"}});
+  peer.asks(kEndpoints, {"a", "b"}, {{"a", "5/1"}, {"b", "5/0"}});
+  EXPECT_THAT(peer.heard(), ElementsAre("EDS -b"));
 }
 
 TEST_F(Delta, WhoAsksForWhatDoesNotExistIsToldOnce) {

@@ -4,8 +4,10 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "delta/discovery_state.h"
 
@@ -180,6 +182,7 @@ class Conversation {
     connected_types_.clear();
     convicted_.clear();  // a new stream knows nothing of what was refused on the old one
     reconnected_ = true;
+    withheld_.reset();
     carry_out(state_->set_removals_held(true));
     // What came in a refused push is not named after a reconnect: the server cannot know that it is there.
     for (const auto& [name, _] : clusters_) {
@@ -226,7 +229,16 @@ class Conversation {
       case kListeners: on_listeners(push); break;
       default: on_routes(push, refused); break;
     }
-    answer(push, refused);
+    // While clusters warm, nothing is said about clusters.
+    if (push.type == kClusters) {
+      withheld_ = {push, refused};
+    } else {
+      answer(push, refused);
+    }
+    if (withheld_ && warming_.empty()) {
+      const auto [clusters, were_refused] = *std::exchange(withheld_, std::nullopt);
+      answer(clusters, were_refused);
+    }
   }
 
   void check_useful(const Push& push) {
@@ -295,12 +307,13 @@ class Conversation {
   }
 
   void on_endpoints(const Push& push, bool refused) {
-    if (refused) return;
+    if (refused) return warming_.clear();  // nothing waits for what was wrong
     for (const auto& resource : push.resources) {
       if (!clusters_.contains(resource.name)) continue;
       endpoints_[resource.name] = *resource.body;
       warming_.erase(resource.name);
     }
+    for (const auto& name : push.removed) warming_.erase(name);  // it goes without, and keeps those that it has
   }
 
   void on_listeners(const Push& push) {
@@ -378,6 +391,7 @@ class Conversation {
   World world_;
   std::unique_ptr<DiscoveryState> state_;
   std::deque<Push> to_envoy_;
+  std::optional<std::pair<Push, bool>> withheld_;
   std::deque<Request> to_server_;
   std::set<std::size_t> in_flight_;
 
