@@ -4,12 +4,14 @@
 # *_test.cc files become one test program <room>_test. A room may use only rooms that are declared before it, so that
 # no cycle can be written; tools/check_includes.py holds every #include to the same list.
 #
-#   mesh_room(<room> [USES <room>…] [LINKS <target>…] [TEST_USES <room>…])
+#   mesh_room(<room> [THREADS] [USES <room>…] [LINKS <target>…] [TEST_USES <room>…])
+#
+# THREADS: something in it runs on several threads at once; its tests run under ThreadSanitizer too.
 
 set(MESH_ROOM_LIST "" CACHE INTERNAL "rooms in the order of the floor plan")
 
 function(mesh_room room)
-  cmake_parse_arguments(arg "" "" "USES;LINKS;TEST_USES;TEST_LINKS" ${ARGN})
+  cmake_parse_arguments(arg "THREADS" "" "USES;LINKS;TEST_USES;TEST_LINKS" ${ARGN})
   string(REPLACE "/" "_" name "${room}")
   foreach(used IN LISTS arg_USES)
     string(REPLACE "/" "_" used_name "${used}")
@@ -48,7 +50,12 @@ function(mesh_room room)
     endforeach()
     target_compile_definitions(${name}_test PRIVATE MESH_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME unit/${room} COMMAND ${name}_test)
-    set_tests_properties(unit/${room} PROPERTIES TIMEOUT 300 LABELS unit)
+    set(labels unit)
+    if(arg_THREADS)
+      list(APPEND labels threads)
+      set_property(GLOBAL APPEND PROPERTY MESH_THREAD_TEST_PROGRAMS ${name}_test)
+    endif()
+    set_tests_properties(unit/${room} PROPERTIES TIMEOUT 300 LABELS "${labels}")
     set_property(GLOBAL APPEND PROPERTY MESH_TEST_PROGRAMS ${name}_test)
   endif()
 

@@ -24,6 +24,8 @@ def floor_plan():
         words = body.split()
         room, lists, current = words[0], {"USES": [], "TEST_USES": []}, None
         for word in words[1:]:
+            if word == "THREADS":
+                continue
             if word in ("USES", "TEST_USES", "LINKS", "TEST_LINKS"):
                 current = lists.get(word)
             elif current is not None:
@@ -63,6 +65,11 @@ def check_includes():
             used = room_of(pathlib.PurePath(found[1]), plan)
             if used is not None and used not in allowed:
                 yield path, number, f"room '{room}' may not use room '{used}'", "see USES in src/CMakeLists.txt"
+        own = path.with_suffix(".h")
+        if path.suffix == ".cc" and own.exists():
+            first = re.search(r'^\s*#\s*include\s+[<"]([^>"]+)', path.read_text(), re.M)
+            if first is None or first[1] != own.relative_to(ROOT / "src").as_posix():
+                yield path, 1, f"does not include its own header {own.name} first", "so that the header is known to compile alone"
 
 
 # pattern, the places where it may stand, why
@@ -76,7 +83,7 @@ RULES = [
     (r"#\s*include\s*<nghttp2", ["src/wire/"], "HTTP/2 is the business of wire"),
     (r"#\s*include\s*<yaml-cpp", ["src/model/", "src/settings/"], "documents are read by model"),
     (r"#\s*include\s*<spdlog", ["src/base/"], "use the macros of base/log.h"),
-    (r"#\s*include\s*<CLI/", ["apps/", "src/cli/", "src/sidecar/"], "flags belong to programs"),
+    (r"#\s*include\s*<CLI/", ["apps/", "bench/", "src/cli/", "src/sidecar/"], "flags belong to programs"),
     (r'#\s*include\s*[<"]envoy/(config|extensions|type)/', ["src/envoy/", "src/config/", "src/policy/", "src/policies/", "tests/", "bench/"], "these headers cost seconds per file; use mesh/envoy's own types"),
     (r'#\s*include\s*[<"]envoy/service/', ["src/envoy/", "src/ads/", "src/dpserver/", "src/kds/", "tests/", "bench/"], "discovery services are the business of ads, dpserver and kds"),
     (r"\bthrow\b(?!\s*;)", ["tests/"], "return a Result; exceptions of libraries stop in the adapter that called them"),
