@@ -12,6 +12,10 @@ namespace {
 
 constexpr const char* kDefaultMesh = "default";
 
+// Anybody can send a document: it is read before it is known who it is from. A Dataplane of more than 1 MiB could not be
+// stored; what aliases write out may be a little more, since it is counted in memory.
+constexpr DocumentLimits kDocumentLimits{.bytes = 1UL << 20, .expanded_bytes = 4UL << 20};
+
 std::string text_at(const boost::json::value& metadata, std::string_view key) {
   const auto* object = metadata.if_object();
   const auto* value = object == nullptr ? nullptr : object->if_contains(key);
@@ -22,7 +26,7 @@ std::string text_at(const boost::json::value& metadata, std::string_view key) {
 }  // namespace
 
 Result<Resource> Gatekeeper::read_dataplane(std::string_view document, const ProxyId& proxy) const {
-  MESH_TRY(const boost::json::value value, parse_yaml_document(document));
+  MESH_TRY(const boost::json::value value, parse_yaml_document(document, kDocumentLimits));
   MESH_TRY(Document parsed, parse_document(value, kinds_));
   Resource& resource = parsed.resource;
   if (resource.key.kind != &kDataplaneKind) return invalid("type", "must be Dataplane");
