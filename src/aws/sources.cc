@@ -145,7 +145,7 @@ Found load_from_web_identity(const ChainNeeds& needs) {
   MESH_TRY(const Region* region, find_own_region(needs));
   MESH_TRY(const Endpoint endpoint, sts_endpoint(*region, preferred_sts_endpoint(needs.environment)));
   MESH_TRY(Credentials out, assume_role_with_web_identity(needs.caller, endpoint,
-                                                          {.role_arn = role, .session_name = needs.environment.get("AWS_ROLE_SESSION_NAME")},
+                                                          {.role_arn = role, .session_name = needs.environment.get("AWS_ROLE_SESSION_NAME"), .external_id = {}},
                                                           Secret(std::move(*token))));
   return std::optional(std::move(out));
 }
