@@ -16,12 +16,18 @@ class Restart(MeshCase):
         newest = insight["subscriptions"][-1]
         return "disconnectTime" not in newest and self.app_connected(name)
 
+    def wait_until_written_down(self):
+        """Who is live is written within a second; what a control plane never wrote it cannot know after a kill."""
+        for task in self.kv:
+            lab.wait_for(lambda task=task: self.control_plane.overview(task.name)["dataplaneInsight"].get("live"), f"{task.name} is known to be live")
+
     def app_connected(self, name):
         task = next(task for task in self.lab.tasks if task.name == name)
         return task.stat("control_plane.connected_state") == 1
 
     def test_after_a_kill_keeps_traffic_and_configuration(self):
         before = self.removals()
+        self.wait_until_written_down()
         with lab.Traffic(self.app.counter) as traffic:
             traffic.more(50)
             self.control_plane.kill()
