@@ -32,7 +32,10 @@ Result<LoadedControlPlaneSettings> load(const Options& options) {
   if (!options.config_file.empty()) {
     MESH_TRY(yaml, read_file(options.config_file));
   }
-  return load_control_plane_settings(yaml, process_environment());
+  auto loaded = load_control_plane_settings(yaml, process_environment());
+  if (!loaded && !options.config_file.empty())
+    return with_context(loaded.error(), "settings from " + options.config_file + " and the environment");
+  return loaded;
 }
 
 int run(const Options& options) {

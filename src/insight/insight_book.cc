@@ -147,7 +147,7 @@ void InsightBook::on_live(const ProxyId& proxy, bool live) {
   const auto row = rows_.find(proxy);
   if (row == rows_.end() || row->second.live == live) return;
   row->second.live = live;
-  touch(proxy, Urgency::Soon);
+  touch(proxy, Urgency::AtOnce);
 }
 
 void InsightBook::close_leftovers(SystemTime now) {
@@ -170,6 +170,11 @@ void InsightBook::forget(const ProxyId& proxy) {
 void InsightBook::touch(const ProxyId& proxy, Urgency urgency) {
   changed_.insert(proxy);
   urgency_ = std::max(urgency_, urgency);
+}
+
+void InsightBook::put_back(const std::map<ProxyId, DataplaneInsight>& rows) {
+  for (const auto& [proxy, row] : rows)
+    if (rows_.contains(proxy)) touch(proxy, Urgency::Soon);
 }
 
 std::map<ProxyId, DataplaneInsight> InsightBook::take_changed() {

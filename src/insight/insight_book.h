@@ -29,8 +29,9 @@ struct InsightSettings {
   std::size_t max_subscriptions = 2;   // kept per proxy: the newest
 };
 
-// How soon a change should be seen by others.
-enum class Urgency { None, Later, Soon };
+// How soon a change should be seen by others. At once: after a kill of this control plane the next one must know it, or it
+// would take an endpoint from everybody, or give one out that has gone.
+enum class Urgency { None, Later, Soon, AtOnce };
 
 class InsightBook {
  public:
@@ -52,6 +53,8 @@ class InsightBook {
   void forget(const ProxyId& proxy);
 
   Urgency urgency() const { return urgency_; }
+  // These could not be written: they count as changed again.
+  void put_back(const std::map<ProxyId, DataplaneInsight>& rows);
   // Rows that changed since the last call.
   std::map<ProxyId, DataplaneInsight> take_changed();
   const DataplaneInsight* find(const ProxyId& proxy) const;

@@ -95,6 +95,24 @@ TEST_F(InsightBookTest, RowsThatDidNotChangeAreNotWrittenAgain) {
   EXPECT_EQ(book.urgency(), Urgency::None);
 }
 
+TEST_F(InsightBookTest, WhoGetsTrafficIsWrittenAtOnce) {
+  connect(1);
+  book.take_changed();
+  book.on_live(kProxy, true);
+  EXPECT_EQ(book.urgency(), Urgency::AtOnce);
+  book.take_changed();
+  book.on_live(kProxy, true);
+  EXPECT_EQ(book.urgency(), Urgency::None) << "it was known";
+}
+
+TEST_F(InsightBookTest, WhatCouldNotBeWrittenCountsAsChangedAgain) {
+  connect(1);
+  const auto rows = book.take_changed();
+  book.put_back(rows);
+  EXPECT_EQ(book.urgency(), Urgency::Soon);
+  EXPECT_EQ(book.take_changed(), rows);
+}
+
 TEST_F(InsightBookTest, CertificatesAreCounted) {
   connect(1);
   book.on_certificate(kProxy, kStart, kStart + 24h, "ca-1", {"ca-1", "ca-2"});

@@ -73,11 +73,24 @@ std::optional<SteadyTime> InsightWriter::take(std::vector<Event> events) {
   }
   std::optional<SteadyTime> next = close_leftovers_at_;
   if (book_.urgency() == Urgency::None) return next;
-  const SteadyTime due = after(last_written_, book_.urgency() == Urgency::Soon ? settings_.soon : settings_.later);
+  const SteadyTime due = after(last_written_, pause());
   if (due > steady) return std::min(next.value_or(due), due);
   last_written_ = steady;
   write(book_.take_changed());
+  if (book_.urgency() != Urgency::None) {  // it could not
+    const SteadyTime again = after(last_written_, pause());
+    return std::min(next.value_or(again), again);
+  }
   return next;
+}
+
+Duration InsightWriter::pause() const {
+  if (is_failing_) return std::max(settings_.soon, settings_.at_once);
+  switch (book_.urgency()) {
+    case Urgency::AtOnce: return settings_.at_once;
+    case Urgency::Soon: return settings_.soon;
+    default: return settings_.later;
+  }
 }
 
 void InsightWriter::flush() {
@@ -90,7 +103,14 @@ void InsightWriter::write(std::map<ProxyId, DataplaneInsight> rows) {
   const SystemTime now = clock_.now();
   std::vector<Write> batch;
   for (const auto& [proxy, row] : rows) batch.push_back(write_of(proxy, row, now));
-  if (store_.write(std::move(batch))) return;
+  Result<Revision> all = store_.write(std::move(batch));
+  if (!all && all.error().kind == ErrorKind::Unavailable) {
+    if (!std::exchange(is_failing_, true))
+      MESH_LOG_WARN("insight", "what proxies report cannot be written and is kept until it can: {}", all.error().message());
+    return book_.put_back(rows);
+  }
+  if (std::exchange(is_failing_, false)) MESH_LOG_INFO("insight", "what proxies report is written again");
+  if (all) return;
   // One Dataplane that was deleted meanwhile must not cost the others their rows.
   for (auto& [proxy, row] : rows) {
     const Result<Revision> written = store_.write({write_of(proxy, std::move(row), now)});

@@ -1,5 +1,6 @@
 // Carries what proxies reported into the store: events from any thread, rows in batches from a thread of its own. What
-// people wait for (who is connected, who refused what) is there within a second, counters a little later.
+// people wait for (who is connected, who refused what) is there within a second, counters a little later, and who gets
+// traffic as fast as the store can: the next control plane must know it. What cannot be written is kept until it can.
 #pragma once
 
 #include <functional>
@@ -16,7 +17,8 @@ namespace mesh {
 
 struct InsightWriterSettings {
   InsightSettings book;
-  Duration soon = std::chrono::seconds(1);     // between two batches, when somebody waits
+  Duration at_once = std::chrono::milliseconds(20);  // between two batches, when the next control plane must know
+  Duration soon = std::chrono::seconds(1);     // the same, when somebody waits
   Duration later = std::chrono::seconds(10);   // when only counters changed
   Duration leftovers = std::chrono::seconds(40);  // after the start, for proxies to come back
 };
@@ -41,6 +43,7 @@ class InsightWriter {
   void run(std::stop_token stop);
   std::optional<SteadyTime> take(std::vector<Event> events);
   void write(std::map<ProxyId, DataplaneInsight> rows);
+  Duration pause() const;
 
   const InsightWriterSettings settings_;
   Store& store_;
@@ -49,6 +52,7 @@ class InsightWriter {
   Mailbox<Event> events_;
   SteadyTime last_written_;
   std::optional<SteadyTime> close_leftovers_at_;
+  bool is_failing_ = false;  // the store takes nothing
   std::jthread thread_;
 };
 

@@ -1,6 +1,7 @@
 #include "settings/control_plane.h"
 
 #include "model/json.h"
+#include "model/rules.h"
 
 namespace mesh {
 
@@ -43,9 +44,16 @@ void check_together(const ControlPlaneSettings& settings, std::vector<Violation>
                             "is not set; a certificate and its key go together"});
   };
   both_or_none(settings.general.tls_cert_file, settings.general.tls_key_file, "general");
-  both_or_none(settings.api_server.https.tls_cert_file, settings.api_server.https.tls_key_file, "apiServer.https");
-  both_or_none(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, "dpServer");
-  both_or_none(settings.diagnostics.tls_cert_file, settings.diagnostics.tls_key_file, "diagnostics");
+  if (violations.empty()) {  // else the others have the same half from there
+    both_or_none(settings.api_server.https.tls_cert_file, settings.api_server.https.tls_key_file, "apiServer.https");
+    both_or_none(settings.dp_server.tls_cert_file, settings.dp_server.tls_key_file, "dpServer");
+    both_or_none(settings.diagnostics.tls_cert_file, settings.diagnostics.tls_key_file, "diagnostics");
+  }
+  const auto address = [&](const std::string& value, const std::string& path) {
+    if (!is_ip_address(value)) violations.push_back({path, "is \"" + value + "\"; must be an IP address to listen on, such as 0.0.0.0"});
+  };
+  address(settings.api_server.http.interface, "apiServer.http.interface");
+  address(settings.api_server.https.interface, "apiServer.https.interface");
   if (settings.api_server.https.require_client_cert && settings.api_server.https.tls_ca_file.empty() &&
       settings.api_server.auth.client_certs_dir.empty())
     violations.push_back(
@@ -53,7 +61,9 @@ void check_together(const ControlPlaneSettings& settings, std::vector<Violation>
          "needs apiServer.https.tlsCaFile or apiServer.auth.clientCertsDir: what to verify clients against"});
   if (!settings.api_server.base_path.starts_with('/'))
     violations.push_back({"apiServer.basePath", "must begin with /"});
-  if (settings.multizone.zone.name.empty()) violations.push_back({"multizone.zone.name", "must not be empty"});
+  if (!is_subdomain(settings.multizone.zone.name))
+    violations.push_back({"multizone.zone.name", "is \"" + settings.multizone.zone.name +
+                                                     "\"; must be of lower case letters, digits, '-' and '.'"});
 }
 
 }  // namespace

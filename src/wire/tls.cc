@@ -79,6 +79,10 @@ Status trust(SSL_CTX* context, const std::string& ca_pem, bool announce) {
 // Accepts OpenSSL's names and IANA's ("TLS_ECDHE_RSA_WITH_…"), of TLS 1.2 and 1.3 in one list.
 Status use_ciphers(SSL_CTX* context, std::string_view list) {
   std::string up_to_12, from_13;
+  const auto refuse = [list] {
+    ERR_clear_error();
+    return invalid("cipher suites", fmt::format("are \"{}\"; this holds none that can be used", list));
+  };
   while (!list.empty()) {
     std::string name(list.substr(0, list.find_first_of(":,")));
     list.remove_prefix(std::min(list.size(), name.size() + 1));
@@ -89,10 +93,10 @@ Status use_ciphers(SSL_CTX* context, std::string_view list) {
     target += (target.empty() ? "" : ":") + name;
   }
   if (!up_to_12.empty() && SSL_CTX_set_cipher_list(context, up_to_12.c_str()) != 1) {
-    return failed("cipher suites", "cannot be used");
+    return refuse();
   }
   if (!from_13.empty() && SSL_CTX_set_ciphersuites(context, from_13.c_str()) != 1) {
-    return failed("cipher suites", "cannot be used");
+    return refuse();
   }
   return {};
 }
