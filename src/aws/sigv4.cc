@@ -67,10 +67,20 @@ std::string remove_dots(std::string_view path) {
   return out;
 }
 
-std::string canonical_path(std::string_view path, bool normalize) {
+// What is encoded already stays as it is.
+std::string encode_rest(std::string_view path) {
+  std::string out;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const bool is_encoded = path[i] == '%' && i + 2 < path.size() && hex_value(path[i + 1]) >= 0 && hex_value(path[i + 2]) >= 0;
+    out += is_encoded ? "%" : uri_encode(path.substr(i, 1), true);
+  }
+  return out;
+}
+
+std::string canonical_path(std::string_view path, const SigningOptions& options) {
   if (path.empty()) return "/";
-  // Encoded once more than it goes over the wire; a path that was sent raw is encoded for the first time.
-  return uri_encode(normalize ? remove_dots(path) : std::string(path), true);
+  const std::string normal = options.normalize_path ? remove_dots(path) : std::string(path);
+  return options.encode_path_twice ? uri_encode(normal, true) : encode_rest(normal);
 }
 
 std::string canonical_query(std::string_view query) {
@@ -163,7 +173,7 @@ Signature sign(const SigningRequest& request, const KeyPair& keys, const Signing
     header_lines += name + ":" + value + "\n";
     out.signed_headers += (out.signed_headers.empty() ? "" : ";") + name;
   }
-  out.canonical_request = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, canonical_path(request.path, options.normalize_path),
+  out.canonical_request = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, canonical_path(request.path, options),
                                       canonical_query(request.query), header_lines, out.signed_headers, body_hash);
   const std::string day = out.amz_date.substr(0, 8);
   const std::string credential_scope = fmt::format("{}/{}/{}/aws4_request", day, scope.region, scope.service);

@@ -34,6 +34,7 @@ struct SigningRequest {
 
 struct SigningOptions {
   bool normalize_path = true;        // every service but S3
+  bool encode_path_twice = true;     // the same
   bool add_content_sha256 = false;   // the header x-amz-content-sha256: S3 alone wants it
   bool sign_session_token = true;    // a few old services want it outside the signature
 };
