@@ -174,7 +174,8 @@ void Run::leave(PhaseResult& result) {
     std::size_t expected = 0;
     SteadyTime since;
     fleet_.on_loop([&] {
-      const auto callers = callers_of(leaves->instance.service);
+      auto callers = callers_of(leaves->instance.service);
+      std::erase(callers, leaves);
       expected = callers.size();
       fleet_.watch({XdsType::Endpoint, service_name(leaves->instance.service), leaves->instance.address, false}, callers);
       since = fleet_.now();

@@ -1,0 +1,57 @@
+// Folding a change into the picture, and building what one proxy should have from it.
+#include <benchmark/benchmark.h>
+
+#include "micro/allocations.h"
+#include "micro/town.h"
+
+namespace mesh::micro {
+namespace {
+
+void fold_a_joining_endpoint(benchmark::State& state) {
+  Town town = make_town(static_cast<int>(state.range(0)));
+  const FoldInput leaves = liveness_of(dataplane_name(7), false), joins = liveness_of(dataplane_name(7), true);
+  bool live = true;
+  CountsAllocations counts(state);
+  for (auto _ : state) {
+    live = !live;
+    town.snapshot = fold(*town.snapshot, live ? joins : leaves).snapshot;
+  }
+}
+BENCHMARK(fold_a_joining_endpoint)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);
+
+void fold_a_changed_policy(benchmark::State& state) {
+  Town town = make_town(static_cast<int>(state.range(0)));
+  const FoldInput one = changed_timeout(4001), other = changed_timeout(4002);
+  bool which = false;
+  CountsAllocations counts(state);
+  for (auto _ : state) {
+    which = !which;
+    town.snapshot = fold(*town.snapshot, which ? one : other).snapshot;
+  }
+}
+BENCHMARK(fold_a_changed_policy)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);
+
+void build_a_proxy(benchmark::State& state) {
+  const Town town = make_town(static_cast<int>(state.range(0)));
+  const ConfigBuilder builder = make_builder();
+  const ProxyTraits proxy = traits();
+  int number = 0;
+  CountsAllocations counts(state);
+  for (auto _ : state) {
+    number = (number + 1) % static_cast<int>(state.range(0));
+    benchmark::DoNotOptimize(builder.build(town.mesh(), dataplane_name(number), proxy));
+  }
+}
+BENCHMARK(build_a_proxy)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);
+
+void rebuild_endpoints_of_a_proxy(benchmark::State& state) {
+  Town town = make_town(1'000);
+  const ConfigBuilder builder = make_builder();
+  const auto before = builder.build(town.mesh(), dataplane_name(0), traits());
+  CountsAllocations counts(state);
+  for (auto _ : state) benchmark::DoNotOptimize(builder.rebuild_endpoints(*before, town.mesh(), dataplane_name(0)));
+}
+BENCHMARK(rebuild_endpoints_of_a_proxy)->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+}  // namespace mesh::micro
