@@ -1,5 +1,7 @@
 // taskmesh-cp: the control plane of a mesh.
 #include <CLI/CLI.hpp>
+#include <sys/resource.h>
+
 #include <csignal>
 #include <cstdio>
 #include <future>
@@ -38,6 +40,14 @@ Result<LoadedControlPlaneSettings> load(const Options& options) {
   return loaded;
 }
 
+// Each sidecar holds several connections, and systems give a program only 1,024 descriptors until it asks for more.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run(const Options& options) {
   log::Settings logging;
   if (!log::parse_level(options.log_level, logging.level))
@@ -51,6 +61,7 @@ int run(const Options& options) {
   for (const std::string& warning : loaded->warnings) MESH_LOG_WARN("settings", "{}", warning);
   const ControlPlaneSettings& settings = loaded->settings;
 
+  raise_descriptor_limit();
   wire::EventLoop loop(2);
   std::promise<int> asked;
   loop.on_signals({SIGTERM, SIGINT}, [&asked, first = true](int number) mutable {

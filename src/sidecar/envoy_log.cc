@@ -1,5 +1,7 @@
 #include "sidecar/envoy_log.h"
 
+#include <algorithm>
+
 namespace mesh::sidecar {
 
 std::optional<EnvoyLogLine> parse_envoy_log(std::string_view line) {
@@ -24,6 +26,17 @@ std::optional<EnvoyLogLine> parse_envoy_log(std::string_view line) {
   if (is_inventory && parsed.level == log::Level::Info) parsed.level = log::Level::Debug;
   parsed.text = component == "main" || component.empty() ? std::string(text) : std::string(component) + ": " + std::string(text);
   return parsed;
+}
+
+std::string without_tokens(std::string line) {
+  constexpr std::string_view kStart = "eyJ";  // {" in base64
+  constexpr std::string_view kWord = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=.";
+  for (auto at = line.find(kStart); at != std::string::npos; at = line.find(kStart, at + 1)) {
+    const auto size = std::min(line.find_first_not_of(kWord, at), line.size()) - at;
+    if (std::count(line.begin() + static_cast<std::ptrdiff_t>(at), line.begin() + static_cast<std::ptrdiff_t>(at + size), '.') >= 2)
+      line.replace(at, size, "***");
+  }
+  return line;
 }
 
 std::string_view envoy_log_level(log::Level level) {

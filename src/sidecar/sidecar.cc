@@ -142,7 +142,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
         this_level = parsed->level;
         line = std::move(parsed->text);
       }
-      MESH_LOG("envoy", this_level, "{}", line);
+      MESH_LOG("envoy", this_level, "{}", without_tokens(std::move(line)));
     };
     events.on_ended = [weak = weak_from_this()](ProcessEnd end) {
       if (const auto self = weak.lock()) self->carry_out(self->lifecycle.on_envoy_ended(end));

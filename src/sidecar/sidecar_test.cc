@@ -233,6 +233,13 @@ TEST(EnvoyLogTest, BecomesOurLevelsAndKeepsTheComponent) {
   EXPECT_FALSE(parse_envoy_log("X|y|z"));
 }
 
+TEST(EnvoyLogTest, HoldsNoToken) {
+  EXPECT_EQ(without_tokens("'authorization', 'eyJhbGci.eyJOYW1lI.KN22_93-Y'"), "'authorization', '***'");
+  EXPECT_EQ(without_tokens("a eyJh.eyJi.c and Bearer eyJx.eyJy.z"), "a *** and Bearer ***");
+  EXPECT_EQ(without_tokens("eyJ is not one, nor is eyJh.b"), "eyJ is not one, nor is eyJh.b");
+  EXPECT_EQ(without_tokens("eyJh.eyJi."), "***") << "cut off";
+}
+
 TEST(EnvoyStatsTest, CountsOnlyTheInboundListeners) {
   const std::string stats =
       "listener.10.0.0.2_8080.downstream_cx_active: 3\n"

@@ -63,7 +63,8 @@ class Program:
 
 
 class Plane:
-    def __init__(self, directory, environment=None):
+    def __init__(self, directory, environment=None, prefix=()):
+        self.prefix = prefix
         self.directory = pathlib.Path(directory)
         self.state = self.directory / "state"
         self.environment = {"KUMA_GENERAL_WORK_DIR": str(self.state), **(environment or {})}
@@ -71,7 +72,7 @@ class Plane:
 
     def launch(self, *arguments, **environment):
         self.starts += 1
-        self.program = Program("the control plane", [binary("taskmesh-cp"), "run", "--log-level", "debug", *arguments],
+        self.program = Program("the control plane", [*self.prefix, binary("taskmesh-cp"), "run", "--log-level", "debug", *arguments],
                                self.directory / f"cp-{self.starts}.log", {**self.environment, **environment})
         return self.program
 
@@ -122,13 +123,14 @@ class Case(unittest.TestCase):
     """A folder per class; a control plane when `environment` is not None."""
 
     environment = {}
+    prefix = ()
 
     @classmethod
     def setUpClass(cls):
         cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="taskmesh-trouble-"))
         if not os.environ.get("TASKMESH_KEEP_LOGS"):
             cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.plane = Plane(cls.directory, cls.environment)
+        cls.plane = Plane(cls.directory, cls.environment, cls.prefix)
         if cls.environment is not None:
             cls.plane.start()
             cls.addClassCleanup(lambda: cls.plane.kill())

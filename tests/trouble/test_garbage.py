@@ -349,6 +349,7 @@ class Http2(Case):
 
 
 class Tls(Case):
+    prefix = ["prlimit", "--nofile=1024:4096", "--"]  # as most systems start a program
     HELLO = bytes.fromhex("16030100fa010000f60303") + bytes(32)  # the beginning of a ClientHello
 
     def test_garbage_is_hung_up_on(self):
