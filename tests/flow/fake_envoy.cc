@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ads/wire_format.h"
+
 namespace mesh::flow {
 
 namespace xds = ::envoy::service::discovery::v3;
@@ -144,8 +146,8 @@ void FakeEnvoy::State::on_delta(const xds::DeltaDiscoveryResponse& response) {
     held.resources.erase(name);
     held.versions.erase(name);
   }
+  follow(type);  // Envoy asks for what a response refers to before it answers
   send(answer);
-  follow(type);
 }
 
 void FakeEnvoy::State::on_whole(const xds::DiscoveryResponse& response) {
@@ -165,14 +167,13 @@ void FakeEnvoy::State::on_whole(const xds::DiscoveryResponse& response) {
   if (type == XdsType::Cluster || type == XdsType::Listener) held.resources.clear();
   for (const google::protobuf::Any& any : response.resources()) {
     // All of them begin with their name, in field 1.
-    ::envoy::config::cluster::v3::Cluster_CustomClusterType first_field;
-    first_field.ParseFromString(any.value());
-    held.resources[first_field.name()] = any.value();
+    const std::optional<pb::Field> name = pb::Reader(any.value()).next();
+    held.resources[name ? std::string(name->bytes) : ""] = any.value();
   }
   held.version = response.version_info();
   answer.set_version_info(held.version);
+  follow(type);  // Envoy asks for what a response refers to before it answers
   send(answer);
-  follow(type);
 }
 
 // What was sent refers to more.

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "flow/house_of_flow.h"
+#include "identity/certificates.h"
+#include "model/secret.h"
+#include "store/store.h"
 
 namespace mesh::flow {
 namespace {
@@ -18,13 +21,17 @@ class Flow : public testing::TestWithParam<Speaks> {
       house.put_dataplane("default", name, "10.0.1." + std::to_string(i + 1), "web", {"kv"});
       envoys.push_back(house.envoy("default", name, GetParam()));
     }
-    for (const auto& envoy : envoys) ASSERT_TRUE(envoy->wait_for_type(XdsType::Listener)) << envoy->closed_because();
+    for (const auto& envoy : envoys) {
+      ASSERT_TRUE(envoy->wait_for_type(XdsType::Listener)) << envoy->closed_because();
+      ASSERT_TRUE(envoy->wait_for_type(XdsType::Endpoint)) << envoy->closed_because();
+    }
   }
   std::unique_ptr<FakeEnvoy> join(const std::string& name, const std::string& address, const std::string& service,
                                   const std::vector<std::string>& calls = {}) {
     house.put_dataplane("default", name, address, service, calls);
     auto envoy = house.envoy("default", name, GetParam());
     EXPECT_TRUE(envoy->wait_for_type(XdsType::Listener)) << envoy->closed_because();
+    if (!calls.empty()) EXPECT_TRUE(envoy->wait_for_type(XdsType::Endpoint)) << envoy->closed_because();
     return envoy;
   }
 
@@ -37,6 +44,9 @@ INSTANTIATE_TEST_SUITE_P(Encodings, Flow, testing::Values(Speaks::Delta, Speaks:
 
 TEST_P(Flow, AnEndpointThatJoinsIsPushedToExactlyItsCallers) {
   house.start();
+  // Known, with their protocol, but without a proxy: what follows is about endpoints alone.
+  house.put_dataplane("default", "something-1", "10.0.4.1", "something");
+  house.put_dataplane("default", "kv-1", "10.0.3.1", "kv");
   const auto other = join("other-1", "10.0.2.1", "other", {"something"});
   callers(3);
   const int before = other->pushes();
@@ -47,7 +57,7 @@ TEST_P(Flow, AnEndpointThatJoinsIsPushedToExactlyItsCallers) {
   // What comes later is there, so what would have come before has not.
   const auto something = join("something-1", "10.0.4.1", "something");
   EXPECT_TRUE(other->wait_for_endpoints("something", "10.0.4.1:8080"));
-  EXPECT_LE(other->pushes() - before, 1);
+  EXPECT_EQ(other->pushes() - before, 1);
 }
 
 TEST_P(Flow, AProxyThatLeavesIsTakenOutAtItsCallersAndANewOneComesIn) {
@@ -68,7 +78,6 @@ TEST_P(Flow, APolicyIsPushedToThoseThatItSelects) {
   callers(3);
   const auto other = join("other-1", "10.0.2.1", "other", {"kv"});
   const auto before = house.counters();
-  std::vector<int> listeners;
   const std::string policy = R"({"type": "MeshTimeout", "mesh": "default", "name": "slow-web", "spec": {
       "targetRef": {"kind": "MeshSubset", "tags": {"kuma.io/service": "web"}},
       "to": [{"targetRef": {"kind": "Mesh"}, "default": {"connectionTimeout": "7s"}}]}})";
@@ -150,7 +159,7 @@ TEST(FlowOverDelta, AReconnectIsAnsweredWithNothingThatTheEnvoyHas) {
 TEST(FlowOfCertificates, AChangeOfCaReachesEverybodyInSteps) {
   HouseOfFlow house;
   house.start();
-  house.put_mesh("secure", "ca-1", {"ca-1", "ca-2"});
+  house.put_mesh("secure", "ca-1", {"ca-1"});
   house.put_dataplane("secure", "kv-1", "10.0.3.1", "kv");
   house.put_dataplane("secure", "web-1", "10.0.1.1", "web", {"kv"});
   const auto kv = house.envoy("secure", "kv-1", Speaks::Delta, true);
@@ -162,7 +171,13 @@ TEST(FlowOfCertificates, AChangeOfCaReachesEverybodyInSteps) {
   ASSERT_TRUE(web->wait_for_endpoints("kv", "10.0.3.1:8080"));
   const std::string first_identity = identity(*web), first_trust = trust(*web);
 
-  house.put_mesh("secure", "ca-2", {"ca-1", "ca-2"});
+  // The operator puts a new root in the place of the old one.
+  const Result<KeyPair> root = make_builtin_root("secure", CaBackend{.name = "ca-1", .type = "builtin"}, real_clock());
+  ASSERT_TRUE(root) << root.error().message();
+  std::vector<Write> secrets(2);
+  secrets[0].resource = secret_resource("secure", builtin_certificate_secret("secure", "ca-1"), Secret(root->certificate_pem));
+  secrets[1].resource = secret_resource("secure", builtin_key_secret("secure", "ca-1"), root->key_pem);
+  ASSERT_TRUE(house.control_plane().store().write(std::move(secrets)));
   for (const auto& envoy : {kv.get(), web.get()}) {
     // Both roots, then the new certificate, then the new root alone: two certificates' size is twice one's, roughly.
     EXPECT_TRUE(envoy->wait([&] {
