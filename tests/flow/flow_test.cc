@@ -146,12 +146,12 @@ TEST(FlowOverDelta, AReconnectIsAnsweredWithNothingThatTheEnvoyHas) {
   const auto kv = house.envoy("default", "kv-1");
   const auto web = house.envoy("default", "web-1");
   ASSERT_TRUE(web->wait_for_endpoints("kv", "10.0.3.1:8080"));
+  ASSERT_TRUE(web->wait_for_type(XdsType::Listener));
   web->disconnect();
   web->connect();
   // It is there again: an endpoint that joins now reaches it, and is all that it is sent.
-  const auto second = house.envoy("default", "kv-2");
   house.put_dataplane("default", "kv-2", "10.0.3.2", "kv");
-  second->connect();
+  const auto second = house.envoy("default", "kv-2");
   ASSERT_TRUE(web->wait_for_endpoints("kv", "10.0.3.1:8080 10.0.3.2:8080"));
   EXPECT_EQ(web->resources_received(), 1);
 }
