@@ -108,6 +108,9 @@ Status ControlPlane::Rooms::start() {
                                              settings.general.work_dir + ": " + problem.message());
   MESH_TRY(TokenTrusts trusts, token_trusts(settings));
   MESH_TRY(DataplaneServerSettings sidecar_settings, dataplane_server_settings(settings, trusts));
+  if (sidecar_settings.authentication == ProxyAuthentication::AwsIam) {
+    MESH_TRY(sidecar_settings.aws, aws_door_settings(settings, process_environment(), clock));
+  }
 
   MESH_RETURN_IF_ERROR(start_diagnostics());  // first: it says that we are there, and not ready
   MESH_TRY(store, open_store(settings.store, kinds));

@@ -13,6 +13,11 @@
 namespace mesh {
 namespace {
 
+ProxyAuthentication proxy_authentication(const std::string& type) {
+  if (type == "none") return ProxyAuthentication::None;
+  return type == "aws-iam" ? ProxyAuthentication::AwsIam : ProxyAuthentication::DataplaneToken;
+}
+
 Allowed allowed(const settings::AdminList& list) { return {list.users, list.groups}; }
 Allowed allowed(const settings::ViewerList& list) { return {list.users, list.groups}; }
 
@@ -155,7 +160,7 @@ Result<DataplaneServerSettings> dataplane_server_settings(const ControlPlaneSett
   out.host_names = {host_name()};
   out.min_tls_version = tls_version(given.tls_min_version);
   out.cipher_suites = joined(given.tls_cipher_suites);
-  out.authentication = given.authn.dp_proxy.type == "none" ? ProxyAuthentication::None : ProxyAuthentication::DataplaneToken;
+  out.authentication = proxy_authentication(given.authn.dp_proxy.type);
   out.token_trusts = std::move(trusts);
 
   const settings::BootstrapParamsSection& params = settings.bootstrap_server.params;
@@ -176,6 +181,25 @@ Result<DataplaneServerSettings> dataplane_server_settings(const ControlPlaneSett
   out.health_stream.check_no_traffic_interval = health.check_defaults.no_traffic_interval;
   out.health_stream.healthy_threshold = static_cast<std::uint32_t>(health.check_defaults.healthy_threshold);
   out.health_stream.unhealthy_threshold = static_cast<std::uint32_t>(health.check_defaults.unhealthy_threshold);
+  return out;
+}
+
+Result<AwsDoorSettings> aws_door_settings(const ControlPlaneSettings& settings, const Environment& environment, const Clock& clock) {
+  const settings::AwsIam& given = settings.kmesh.aws_iam;
+  AwsDoorSettings out;
+  out.authority.accounts = {given.authorized_account_ids.begin(), given.authorized_account_ids.end()};
+  out.authority.roles.roles_to_assume = given.roles_to_assume_for_accounts;
+  for (const std::string& audience : given.audiences) out.audiences.insert(aws::normal_audience(audience));
+  // Tags are read when they are older than `keep`, and connected proxies are looked at in this interval.
+  out.recheck_interval = std::clamp<Duration>(given.cache_time / 6, std::chrono::seconds(1), std::chrono::seconds(10));
+  out.authority.roles.keep = std::max<Duration>(given.cache_time - out.recheck_interval, std::chrono::seconds(1));
+  out.authority.roles.keep_refusals = std::min<Duration>(out.authority.roles.keep_refusals, out.authority.roles.keep);
+  MESH_RETURN_IF_ERROR(check_settings(out.authority));
+  out.needs.environment = aws::Environment(environment);
+  out.needs.caller.fetch = aws::fetch_over_network();
+  out.needs.caller.clock = &clock;
+  out.needs.caller.timeout = std::chrono::seconds(3);
+  MESH_TRY(out.needs.caller.addresses, aws::Addresses::from(out.needs.environment));
   return out;
 }
 

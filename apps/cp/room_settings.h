@@ -20,6 +20,8 @@ ApiSettings api_settings(const ControlPlaneSettings& settings, const std::string
 // Reads the files of public keys that are named.
 Result<TokenTrusts> token_trusts(const ControlPlaneSettings& settings);
 Result<DataplaneServerSettings> dataplane_server_settings(const ControlPlaneSettings& settings, TokenTrusts trusts);
+// For authentication by IAM roles: credentials, addresses and timing. Says which setting is wrong or missing.
+Result<AwsDoorSettings> aws_door_settings(const ControlPlaneSettings& settings, const Environment& environment, const Clock& clock);
 // `keys`: what the port for sidecars serves; the REST port does when it has no certificate of its own.
 Result<ApiListeners> api_listeners(const ControlPlaneSettings& settings);
 

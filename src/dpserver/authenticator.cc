@@ -33,9 +33,9 @@ std::map<std::string, std::set<std::string>> tags_of(const Dataplane& dataplane)
 
 }  // namespace
 
-Status TokenAuthenticator::authenticate(const Resource& dataplane, const Secret& credential) const {
+Status TokenAuthenticator::authenticate(const Resource& dataplane, const Secret& credential, const std::string&) const {
   if (credential.empty()) {
-    return error(ErrorKind::Unauthenticated, "a dataplane token is needed, and none was given");
+    return error(ErrorKind::Unauthenticated, what_is_missing());
   }
   MESH_TRY(const DataplaneClaims claims, verifier_.verify_dataplane(credential.reveal(), dataplane.key.mesh));
   if (!claims.type.empty() && claims.type != "dataplane") {

@@ -1,6 +1,7 @@
 // How a proxy proves that it may be the Dataplane that it says it is.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "base/result.h"
@@ -15,15 +16,27 @@ class Authenticator {
  public:
   virtual ~Authenticator() = default;
   virtual bool needs_credential() const = 0;
-  // Unauthenticated: the credential does not hold. Denied: it does, but not for this Dataplane. Never names the credential.
-  virtual Status authenticate(const Resource& dataplane, const Secret& credential) const = 0;
+  // Is a credential good for minutes only, so that Envoy must be able to read it anew?
+  virtual bool credentials_expire() const { return false; }
+  // For who has none: what it is, and how to get one.
+  virtual std::string what_is_missing() const { return "a dataplane token is needed, and none was given"; }
+  // Unauthenticated: the credential does not hold. Denied: it does, but not for this Dataplane. Unavailable: it cannot be
+  // told at the moment. Never names the credential. `source` is the address that it came from.
+  virtual Status authenticate(const Resource& dataplane, const Secret& credential, const std::string& source) const = 0;
+
+  // How often proxies that are connected are asked about again. 0: never.
+  virtual Duration recheck_interval() const { return Duration::zero(); }
+  // Denied: the proxy may not be this Dataplane any more; its streams are to be ended.
+  virtual Status recheck(const Resource&) const { return {}; }
+  // What is known of other proxies may be forgotten.
+  virtual void keep_only(const std::set<ProxyId>&) const {}
 };
 
 // Lets everybody in, as whoever they say they are: for trusted networks.
 class NoAuthenticator final : public Authenticator {
  public:
   bool needs_credential() const override { return false; }
-  Status authenticate(const Resource&, const Secret&) const override { return {}; }
+  Status authenticate(const Resource&, const Secret&, const std::string&) const override { return {}; }
 };
 
 // Dataplane tokens.
@@ -32,7 +45,7 @@ class TokenAuthenticator final : public Authenticator {
   TokenAuthenticator(const SecretSource& secrets, const Clock& clock, TokenTrusts trusts = {})
       : verifier_(secrets, clock, std::move(trusts)) {}
   bool needs_credential() const override { return true; }
-  Status authenticate(const Resource& dataplane, const Secret& credential) const override;
+  Status authenticate(const Resource& dataplane, const Secret& credential, const std::string& source) const override;
 
  private:
   TokenVerifier verifier_;

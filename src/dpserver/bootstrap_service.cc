@@ -107,7 +107,7 @@ void BootstrapService::handle(wire::Request request, wire::Respond respond) cons
   // Shared, so that it can be answered when the workers do not take the task.
   auto answer_to = std::make_shared<wire::Respond>(std::move(respond));
   const bool taken = workers_.run([this, asked = std::move(*parsed), host, as_json, answer_to, from = request.peer.address]() {
-    auto answered = answer(asked, host);
+    auto answered = answer(asked, host, from);
     if (!answered) {
       MESH_LOG_INFO("dpserver", "bootstrap of {} at {} was refused: {}", asked.proxy.node_id(), from, answered.error().message());
       return (*answer_to)(refuse(answered.error()));
@@ -117,18 +117,19 @@ void BootstrapService::handle(wire::Request request, wire::Respond respond) cons
   if (!taken) (*answer_to)(refuse(error(ErrorKind::Unavailable, "too many proxies start at once; try again later")));
 }
 
-Result<BootstrapAnswer> BootstrapService::answer(const BootstrapRequest& request, const std::string& host) const {
+Result<BootstrapAnswer> BootstrapService::answer(const BootstrapRequest& request, const std::string& host, const std::string& source) const {
   if (request.proxy_type != "dataplane") {
     return invalid("proxyType", fmt::format("is \"{}\"; only \"dataplane\" is served by this control plane", request.proxy_type));
   }
   if (gatekeeper_.authenticator().needs_credential() && request.token.empty() && request.token_path.empty()) {
+    if (gatekeeper_.authenticator().credentials_expire()) return invalid("authentication", gatekeeper_.authenticator().what_is_missing());
     return invalid("dataplaneToken",
                    "a dataplane token is required; make one with \"generate dataplane-token\" and give its file to the "
                    "sidecar by --dataplane-token-file");
   }
   if (params_.xds_host.empty()) MESH_RETURN_IF_ERROR(check_host(host));
   MESH_TRY(const Resource dataplane, find_dataplane(request));
-  if (!request.token.empty()) MESH_RETURN_IF_ERROR(gatekeeper_.authenticator().authenticate(dataplane, request.token));
+  if (!request.token.empty()) MESH_RETURN_IF_ERROR(gatekeeper_.authenticator().authenticate(dataplane, request.token, source));
 
   const Dataplane& spec = dataplane.spec_as<Dataplane>();
   envoy::BootstrapSpec bootstrap;
@@ -147,7 +148,8 @@ Result<BootstrapAnswer> BootstrapService::answer(const BootstrapRequest& request
   bootstrap.control_plane_port = params_.xds_port;
   bootstrap.connect_timeout = params_.xds_connect_timeout;
   MESH_TRY(bootstrap.ca_pem, authority_for(request));
-  if (params_.reloadable_tokens && !request.token_path.empty()) {
+  const bool must_reload = params_.reloadable_tokens || gatekeeper_.authenticator().credentials_expire();
+  if (must_reload && !request.token_path.empty()) {
     bootstrap.token_path = request.token_path;
   } else {
     bootstrap.token = request.token;

@@ -42,7 +42,8 @@ class BootstrapService {
   void handle(wire::Request request, wire::Respond respond) const;
 
   // May block. `host` is the one that the sidecar asked, without its port.
-  Result<BootstrapAnswer> answer(const BootstrapRequest& request, const std::string& host) const;
+  // `source` is the address that it comes from.
+  Result<BootstrapAnswer> answer(const BootstrapRequest& request, const std::string& host, const std::string& source = {}) const;
 
  private:
   Status check_host(const std::string& host) const;

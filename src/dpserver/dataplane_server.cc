@@ -9,11 +9,14 @@
 #include "base/log.h"
 #include "dpserver/arrivals.h"
 #include "dpserver/authenticator.h"
+#include "dpserver/aws_authenticator.h"
 #include "dpserver/gatekeeper.h"
 #include "dpserver/health_stream.h"
 #include "dpserver/lifecycle_stream.h"
+#include "dpserver/live_streams.h"
 #include "dpserver/server_keys.h"
 #include "dpserver/workers.h"
+#include "identity/server_certificate.h"
 
 namespace mesh {
 namespace {
@@ -21,8 +24,24 @@ namespace {
 constexpr const char* kHealthPath = "/envoy.service.health.v3.HealthDiscoveryService/StreamHealthCheck";
 constexpr const char* kLifecyclePath = "/taskmesh.proxy.v1.ProxyLifecycle/Report";
 
-std::unique_ptr<Authenticator> make_authenticator(const DataplaneServerSettings& settings, const DataplaneServerNeeds& needs) {
+// The names of our certificate, and those of the settings. A wildcard is no name: who proves something says the whole one.
+std::set<std::string> audiences(const std::shared_ptr<const std::string>& certificate, std::set<std::string> out) {
+  const auto names = certificate ? server_names_of(*certificate) : Result<ServerNames>(ServerNames());
+  if (!names) return out;
+  for (const auto* list : {&names->dns_names, &names->addresses}) {
+    for (const std::string& name : *list) out.insert(aws::normal_audience(name));
+  }
+  return out;
+}
+
+std::unique_ptr<Authenticator> make_authenticator(const DataplaneServerSettings& settings, const DataplaneServerNeeds& needs,
+                                                  const Published<std::string>& certificate) {
   if (settings.authentication == ProxyAuthentication::None) return std::make_unique<NoAuthenticator>();
+  if (settings.authentication == ProxyAuthentication::AwsIam && settings.aws) {
+    return std::make_unique<AwsAuthenticator>(
+        settings.aws->authority, settings.aws->needs,
+        [&certificate, more = settings.aws->audiences] { return audiences(certificate.get(), more); }, settings.aws->recheck_interval);
+  }
   return std::make_unique<TokenAuthenticator>(needs.secrets, needs.clock, settings.token_trusts);
 }
 
@@ -40,21 +59,21 @@ struct DataplaneServer::Impl {
   Impl(DataplaneServerSettings settings_in, DataplaneServerNeeds needs_in)
       : settings(std::move(settings_in)),
         needs(needs_in),
-        authenticator(make_authenticator(settings, needs)),
+        authenticator(make_authenticator(settings, needs, certificate)),
         gatekeeper(*authenticator, needs.store, needs.admission, needs.kinds),
         workers(settings.workers, settings.max_waiting),
-        context(new StreamContext{gatekeeper, workers, arrivals, needs.liveness_sink}),
-        ads(needs.ads_sink,
-            [this](const ProxyNode& node, const wire::Headers& headers, const wire::Peer&, std::move_only_function<void(Status)> decided) {
-              admit(node, headers, std::move(decided));
+        context(new StreamContext{gatekeeper, workers, arrivals, needs.liveness_sink, live}),
+        ads(noted_sink,
+            [this](const ProxyNode& node, const wire::Headers& headers, const wire::Peer& peer, std::move_only_function<void(Status)> decided) {
+              admit(node, headers, peer.address, std::move(decided));
             }),
         strand(needs.loop.make_strand()) {}
 
-  void admit(const ProxyNode& node, const wire::Headers& headers, std::move_only_function<void(Status)> decided) {
+  void admit(const ProxyNode& node, const wire::Headers& headers, const std::string& source, std::move_only_function<void(Status)> decided) {
     // Shared, so that it can be answered when the workers do not take the task.
     auto decide = std::make_shared<std::move_only_function<void(Status)>>(std::move(decided));
-    const bool taken = workers.run([this, node, headers, decide] {
-      Status status = gatekeeper.let_in(node, headers);
+    const bool taken = workers.run([this, node, headers, source, decide] {
+      Status status = gatekeeper.let_in(node, headers, source);
       const bool is_in = status.has_value();
       (*decide)(std::move(status));
       if (!is_in) return;
@@ -125,7 +144,10 @@ struct DataplaneServer::Impl {
     params.health_checks = settings.health_stream.enabled;
     bootstrap.emplace(std::move(params), gatekeeper, needs.store, workers, certificate);
     is_ready.store(true, std::memory_order_release);
-    strand.post([this] { watch_keys(); });
+    strand.post([this] {
+      watch_keys();
+      recheck_later();
+    });
     MESH_LOG_INFO("dpserver", "sidecars are served on {}:{}", settings.address, server->port());
     return {};
   }
@@ -136,6 +158,32 @@ struct DataplaneServer::Impl {
     if (watch->has_changed()) reload_keys();
     timer = strand.after(settings.certificate_check_interval, [this] { watch_keys(); });
   }
+
+  void recheck_later() {
+    const Duration interval = authenticator->recheck_interval();
+    if (interval == Duration::zero()) return;
+    recheck_timer = strand.after(interval, [this] {
+      // One round at a time: when AWS is slow, the next one waits.
+      const bool taken = workers.run([this] {
+        recheck();
+        strand.post([this] { recheck_later(); });
+      });
+      if (!taken) recheck_later();
+    });
+  }
+  void recheck() {
+    const auto connected = live.proxies();
+    for (const ProxyId& proxy : connected) {
+      const auto dataplane = gatekeeper.find_dataplane(proxy);
+      if (!dataplane) continue;
+      const Status allowed = authenticator->recheck(*dataplane);
+      if (allowed) continue;
+      MESH_LOG_WARN("dpserver", "proxy {} is sent away: {}", proxy.node_id(), allowed.error().message());
+      live.end_all(proxy, {grpc_code(allowed.error().kind), allowed.error().message().substr(0, 1024)});
+    }
+    authenticator->keep_only(connected);
+  }
+
   void reload_keys() {
     auto tls = load_tls();
     Status replaced = tls ? server->replace_tls(*tls) : Status(tls.error());
@@ -149,10 +197,12 @@ struct DataplaneServer::Impl {
 
   const DataplaneServerSettings settings;
   const DataplaneServerNeeds needs;
+  Published<std::string> certificate;  // before the authenticator, which reads its names
   const std::unique_ptr<Authenticator> authenticator;
   const Gatekeeper gatekeeper;
   Arrivals arrivals;
-  Published<std::string> certificate;
+  LiveStreams live;
+  NotedAdsSink noted_sink{needs.ads_sink, live, [this](StreamId stream, const wire::GrpcStatus& status) { ads.close(stream, status); }};
   const std::shared_ptr<HealthStreams> health_streams = std::make_shared<HealthStreams>();
   std::optional<BootstrapService> bootstrap;  // before the workers, whose tasks use it
   Workers workers;
@@ -162,7 +212,7 @@ struct DataplaneServer::Impl {
   std::optional<FileWatch> watch;
   std::unique_ptr<wire::Server> server;
   std::atomic<bool> is_ready = false;
-  wire::Timer timer;
+  wire::Timer timer, recheck_timer;
 };
 
 DataplaneServer::DataplaneServer(DataplaneServerSettings settings, DataplaneServerNeeds needs)

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "dpserver/bootstrap_service.h"
 #include "dpserver/health_messages.h"
 #include "dpserver/liveness.h"
+#include "identity/aws_authority.h"
 #include "identity/tokens.h"
 #include "model/kind.h"
 #include "store/store.h"
@@ -26,7 +29,14 @@ namespace mesh {
 class Admission;
 
 // How a proxy proves who it is.
-enum class ProxyAuthentication { None, DataplaneToken };
+enum class ProxyAuthentication { None, DataplaneToken, AwsIam };
+
+struct AwsDoorSettings {
+  AwsAuthoritySettings authority;
+  std::set<std::string> audiences;  // further names that proxies may know us by, beside those of the certificate
+  aws::ChainNeeds needs;
+  Duration recheck_interval = std::chrono::seconds(10);
+};
 
 struct DataplaneServerSettings {
   std::string address = "0.0.0.0";
@@ -41,6 +51,7 @@ struct DataplaneServerSettings {
   wire::Limits limits;
   ProxyAuthentication authentication = ProxyAuthentication::DataplaneToken;
   TokenTrusts token_trusts;
+  std::optional<AwsDoorSettings> aws;  // for AwsIam
   BootstrapParams bootstrap;
   HealthStreamSettings health_stream;
   int workers = 16;                     // threads for what waits for the store; concurrent writes share a sync

@@ -64,36 +64,36 @@ Result<std::optional<Resource>> Gatekeeper::find_brought(const ProxyNode& node) 
   return std::optional<Resource>(std::move(resource));
 }
 
-Result<Resource> Gatekeeper::identify(const ProxyNode& node, const wire::Headers& headers) const {
+Result<Resource> Gatekeeper::identify(const ProxyNode& node, const wire::Headers& headers, const std::string& source) const {
   MESH_TRY(std::optional<Resource> brought, find_brought(node));
-  if (!brought) return identify(node.id, headers);
+  if (!brought) return identify(node.id, headers, source);
   MESH_TRY(const Secret credential, find_credential(headers));
-  MESH_RETURN_IF_ERROR(authenticator_.authenticate(*brought, credential));
+  MESH_RETURN_IF_ERROR(authenticator_.authenticate(*brought, credential, source));
   return std::move(*brought);
 }
 
-Result<Resource> Gatekeeper::identify(const ProxyId& proxy, const wire::Headers& headers) const {
+Result<Resource> Gatekeeper::identify(const ProxyId& proxy, const wire::Headers& headers, const std::string& source) const {
   MESH_TRY(const Secret credential, find_credential(headers));
   // Who has no credential at all learns nothing of what exists.
   if (authenticator_.needs_credential() && credential.empty()) {
-    return error(ErrorKind::Unauthenticated, "a dataplane token is needed, and none was given");
+    return error(ErrorKind::Unauthenticated, authenticator_.what_is_missing());
   }
   MESH_TRY(Resource stored, find_dataplane(proxy));
-  MESH_RETURN_IF_ERROR(authenticator_.authenticate(stored, credential));
+  MESH_RETURN_IF_ERROR(authenticator_.authenticate(stored, credential, source));
   return stored;
 }
 
-Status Gatekeeper::let_in(const ProxyNode& node, const wire::Headers& headers) const {
+Status Gatekeeper::let_in(const ProxyNode& node, const wire::Headers& headers, const std::string& source) const {
   MESH_TRY(std::optional<Resource> brought, find_brought(node));
   if (!brought) {
-    MESH_RETURN_IF_ERROR(identify(node.id, headers));
+    MESH_RETURN_IF_ERROR(identify(node.id, headers, source));
     return {};
   }
   MESH_TRY(const Secret credential, find_credential(headers));
-  MESH_RETURN_IF_ERROR(authenticator_.authenticate(*brought, credential));
+  MESH_RETURN_IF_ERROR(authenticator_.authenticate(*brought, credential, source));
   // A token that is bound to a service must not be good for taking over somebody else's name.
   if (auto stored = find_dataplane(node.id)) {
-    if (auto status = authenticator_.authenticate(*stored, credential); !status) {
+    if (auto status = authenticator_.authenticate(*stored, credential, source); !status) {
       return with_context(std::move(status).error(), "replacing a Dataplane that is there already");
     }
   } else if (stored.error().kind != ErrorKind::NotFound) {

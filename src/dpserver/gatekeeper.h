@@ -23,13 +23,13 @@ class Gatekeeper {
       : authenticator_(authenticator), store_(store), admission_(admission), kinds_(kinds) {}
 
   // The Dataplane that the proxy brought with it (node metadata `dataplane.resource`), or else the stored one; it is
-  // authenticated. Invalid, NotFound, Unauthenticated, Denied.
-  Result<Resource> identify(const ProxyNode& node, const wire::Headers& headers) const;
+  // authenticated. Invalid, NotFound, Unauthenticated, Denied, Unavailable. `source` is the address that it comes from.
+  Result<Resource> identify(const ProxyNode& node, const wire::Headers& headers, const std::string& source = {}) const;
   // The stored one, authenticated.
-  Result<Resource> identify(const ProxyId& proxy, const wire::Headers& headers) const;
+  Result<Resource> identify(const ProxyId& proxy, const wire::Headers& headers, const std::string& source = {}) const;
 
   // Identifies it and stores the Dataplane that it brought. Who replaces a stored one must be allowed to be that, too.
-  Status let_in(const ProxyNode& node, const wire::Headers& headers) const;
+  Status let_in(const ProxyNode& node, const wire::Headers& headers, const std::string& source = {}) const;
 
   // Reads a Dataplane out of its document (JSON or YAML); it must be that of `proxy`. Invalid with all violations.
   Result<Resource> read_dataplane(std::string_view document, const ProxyId& proxy) const;

@@ -57,8 +57,18 @@ void ProxyStream::on_message(std::string message) {
 
 void ProxyStream::identify() {
   phase_ = Phase::Identifying;
-  auto ask = [self = weak_from_this(), context = context_, strand = strand_, node = node_, headers = stream_->headers()]() mutable {
-    auto dataplane = context->gatekeeper.identify(node, headers);
+  // Before the store is asked: a Dataplane that comes between its answer and our waiting would not be noticed.
+  has_arrived_ = false;
+  if (ticket_ == 0) {
+    ticket_ = context_->arrivals.wait_for(proxy(), [self = weak_from_this(), strand = strand_] {
+      strand.post([self] {
+        if (const auto stream = self.lock()) stream->on_arrival();
+      });
+    });
+  }
+  auto ask = [self = weak_from_this(), context = context_, strand = strand_, node = node_, headers = stream_->headers(),
+              source = stream_->peer().address]() mutable {
+    auto dataplane = context->gatekeeper.identify(node, headers, source);
     strand.post([self = std::move(self), dataplane = std::move(dataplane)]() mutable {
       if (const auto stream = self.lock()) stream->on_identified(std::move(dataplane));
     });
@@ -74,6 +84,11 @@ void ProxyStream::on_identified(Result<Resource> dataplane) {
   stop_waiting();
   phase_ = Phase::Open;
   is_connected_ = true;
+  live_ticket_ = context_->live.add(proxy(), [self = weak_from_this(), strand = strand_](const wire::GrpcStatus& status) {
+    strand.post([self, status] {
+      if (const auto stream = self.lock()) stream->end(status);
+    });
+  });
   context_->sink.on_reporter_connected(proxy(), session_, source_);
   on_open(*dataplane);
   for (const auto& message : std::exchange(waiting_, {})) {
@@ -85,22 +100,26 @@ void ProxyStream::on_identified(Result<Resource> dataplane) {
 // It may be that the discovery stream, which registers the Dataplane, is only a moment behind.
 void ProxyStream::wait_for_dataplane(Error error) {
   if (error.kind == ErrorKind::NotFound && !has_waited_too_long_) {
-    const auto again = [self = weak_from_this()](bool too_long) {
-      const auto stream = self.lock();
-      if (!stream || stream->phase_ != Phase::Waiting) return;
-      stream->has_waited_too_long_ = too_long;
-      stream->ticket_ = 0;
-      stream->identify();
-    };
-    if (ticket_ == 0) ticket_ = context_->arrivals.wait_for(proxy(), [again, strand = strand_] { strand.post([again] { again(false); }); });
+    if (has_arrived_) return identify();
     if (ticket_ != 0) {
       phase_ = Phase::Waiting;
-      timer_ = strand_.after(kWaitForDataplane, [again] { again(true); });
+      timer_ = strand_.after(kWaitForDataplane, [self = weak_from_this()] {
+        const auto stream = self.lock();
+        if (!stream || stream->phase_ != Phase::Waiting) return;
+        stream->has_waited_too_long_ = true;
+        stream->identify();
+      });
       return;
     }
   }
   MESH_LOG_INFO("dpserver", "a stream of proxy {} at {} was not let in: {}", proxy().node_id(), stream_->peer().address, error.message());
   end(status_of(error));
+}
+
+void ProxyStream::on_arrival() {
+  ticket_ = 0;
+  has_arrived_ = true;
+  if (phase_ == Phase::Waiting) identify();
 }
 
 void ProxyStream::stop_waiting() {
@@ -127,6 +146,7 @@ void ProxyStream::on_closed() {
   stop_waiting();
   waiting_.clear();
   stream_.reset();
+  if (live_ticket_ != 0) context_->live.remove(proxy(), std::exchange(live_ticket_, 0));
   if (std::exchange(is_connected_, false)) context_->sink.on_reporter_disconnected(proxy(), session_, source_);
 }
 

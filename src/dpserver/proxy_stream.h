@@ -10,6 +10,7 @@
 
 #include "dpserver/arrivals.h"
 #include "dpserver/gatekeeper.h"
+#include "dpserver/live_streams.h"
 #include "dpserver/liveness.h"
 #include "dpserver/workers.h"
 #include "wire/grpc.h"
@@ -22,6 +23,7 @@ struct StreamContext {
   Workers& workers;
   Arrivals& arrivals;
   LivenessSink& sink;
+  LiveStreams& live;
   std::atomic<std::uint64_t> last_session = 0;
 };
 
@@ -61,6 +63,7 @@ class ProxyStream : public std::enable_shared_from_this<ProxyStream> {
   void identify();
   void on_identified(Result<Resource> dataplane);
   void wait_for_dataplane(Error error);
+  void on_arrival();
   void stop_waiting();
 
   const std::shared_ptr<StreamContext> context_;
@@ -72,6 +75,8 @@ class ProxyStream : public std::enable_shared_from_this<ProxyStream> {
   ProxyNode node_;
   std::vector<std::string> waiting_;
   Arrivals::Ticket ticket_ = 0;
+  LiveStreams::Ticket live_ticket_ = 0;
+  bool has_arrived_ = false;  // since the store was asked last
   bool has_waited_too_long_ = false;
   bool is_connected_ = false;
   wire::Timer timer_;

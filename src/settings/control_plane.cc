@@ -26,7 +26,18 @@ void share_certificate(const settings::General& general, std::string& certificat
   key = general.tls_key_file;
 }
 
+// What is set by an older name counts where the newer one was left alone.
+void take_over_older_names(settings::DpServer& server) {
+  const std::string& type = server.auth.type;
+  if (!type.empty()) {
+    if (server.authn.dp_proxy.type == settings::DpProxyAuthn().type) server.authn.dp_proxy.type = type;
+    if (server.authn.zone_proxy.type == settings::ZoneProxyAuthn().type) server.authn.zone_proxy.type = type == "dpToken" ? "zoneToken" : type;
+  }
+  server.authn.enable_reloadable_tokens |= server.auth.use_token_path;
+}
+
 void fill_in(ControlPlaneSettings& settings, const Environment& environment) {
+  take_over_older_names(settings.dp_server);
   const auto home = environment.find("HOME");
   use_if_empty(settings.general.work_dir,
                home == environment.end() || home->second.empty() ? ".taskmesh" : home->second + "/.taskmesh");

@@ -5,6 +5,7 @@
 #include <boost/describe/class.hpp>
 #include <boost/json/value.hpp>
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -273,6 +274,11 @@ struct DpServerAuthn {
   bool enable_reloadable_tokens = false;
 };
 BOOST_DESCRIBE_STRUCT(DpServerAuthn, (), (dp_proxy, zone_proxy, enable_reloadable_tokens))
+struct DpServerAuth {
+  std::string type;
+  bool use_token_path = false;
+};
+BOOST_DESCRIBE_STRUCT(DpServerAuth, (), (type, use_token_path))
 struct HealthCheckDefaults {
   Duration timeout = seconds(2), interval = seconds(1), no_traffic_interval = seconds(1);
   int healthy_threshold = 1, unhealthy_threshold = 1;
@@ -291,12 +297,13 @@ struct DpServer {
   std::string tls_min_version = "TLSv1_2", tls_max_version;
   Texts tls_cipher_suites;
   Duration read_header_timeout = seconds(5), graceful_shutdown_timeout = seconds(10);
+  DpServerAuth auth;  // the older names of what is in `authn`
   DpServerAuthn authn;
   HealthDiscovery hds;
 };
 BOOST_DESCRIBE_STRUCT(DpServer, (),
                       (port, tls_cert_file, tls_key_file, tls_min_version, tls_max_version, tls_cipher_suites,
-                       read_header_timeout, graceful_shutdown_timeout, authn, hds))
+                       read_header_timeout, graceful_shutdown_timeout, auth, authn, hds))
 
 // ---- who may do what
 struct AdminList {
@@ -349,10 +356,13 @@ BOOST_DESCRIBE_STRUCT(LivenessSection, (), (both_gone, one_gone, restart, floor_
 // ---- AWS
 struct AwsIam {
   Texts authorized_account_ids;
+  std::map<std::string, std::string> roles_to_assume_for_accounts;
+  Texts audiences;
+  Duration cache_time = seconds(60);
 
   static constexpr std::array kRules = {FieldRule{.member = "authorized_account_ids", .json = "authorizedAccountIDs"}};
 };
-BOOST_DESCRIBE_STRUCT(AwsIam, (), (authorized_account_ids))
+BOOST_DESCRIBE_STRUCT(AwsIam, (), (authorized_account_ids, roles_to_assume_for_accounts, audiences, cache_time))
 struct Route53 {
   bool enabled = false;
   std::string hosted_zone_id;
