@@ -1,67 +1,19 @@
 #include "store/sqlite/journal.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "base/log.h"
 #include "store/sqlite/migrations.h"
+#include "store/stored_text.h"
 
 namespace mesh {
 namespace {
 
-namespace json = boost::json;
-
-std::int64_t to_number(SystemTime time) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-}
-SystemTime to_time(std::int64_t number) {
-  return SystemTime(std::chrono::duration_cast<SystemTime::duration>(std::chrono::nanoseconds(number)));
-}
-
-std::string print_labels(const Labels& labels) {
-  json::object object;
-  for (const auto& [key, value] : labels) object[key] = value;
-  return json::serialize(object);
-}
-
-using Parse = AnySpec (*)(const json::value&, std::vector<Violation>&);
-using Print = json::value (*)(const AnySpec&);
-
-void bind_part(Statement& statement, const AnySpec& part, Print print) {
-  if (part.empty() || print == nullptr)
+void bind_part(Statement& statement, const std::string& part) {
+  if (part.empty())
     statement.bind_null();
   else
-    statement.bind(json::serialize(print(part)));
-}
-
-Result<json::value> parse_json(const std::string& text) {
-  json::error_code failed;
-  json::parse_options options;
-  options.max_depth = 128;
-  options.allow_invalid_utf8 = true;  // written by us: better shown as it is than lost
-  json::value value = json::parse(text, failed, {}, options);
-  if (failed) return error(ErrorKind::Invalid, "not JSON: " + failed.message());
-  return value;
-}
-
-Result<AnySpec> read_part(const Statement& row, int column, Parse parse) {
-  if (row.is_null(column) || parse == nullptr) return AnySpec();
-  MESH_TRY(const json::value value, parse_json(row.text(column)));
-  std::vector<Violation> violations;
-  AnySpec part = parse(value, violations);
-  if (!violations.empty()) return Error{ErrorKind::Invalid, "", "cannot be read", std::move(violations)};
-  return part;
-}
-
-Result<Labels> read_labels(const std::string& text) {
-  MESH_TRY(const json::value value, parse_json(text));
-  Labels labels;
-  if (!value.is_object()) return error(ErrorKind::Invalid, "labels are not an object");
-  for (const auto& [key, label] : value.get_object()) {
-    if (!label.is_string()) return error(ErrorKind::Invalid, "a label is not a text");
-    labels.emplace(key, std::string(label.get_string()));
-  }
-  return labels;
+    statement.bind(part);
 }
 
 Result<ResourceKey> read_key(const Statement& row, int first, const KindRegistry& registry) {
@@ -79,14 +31,14 @@ Result<StoredRow> read_row(const Statement& row, const KindRegistry& registry) {
   Resource& resource = stored->resource;
   MESH_TRY(resource.key, read_key(row, 0, registry));
   resource.revision = static_cast<Revision>(row.number(3));
-  resource.created = to_time(row.number(4));
-  resource.modified = to_time(row.number(5));
-  MESH_TRY(resource.labels, read_labels(row.text(6)));
+  resource.created = time_of_stored(row.number(4));
+  resource.modified = time_of_stored(row.number(5));
+  MESH_TRY(resource.labels, labels_of_stored(row.text(6)));
   if (!row.is_null(7)) {
     MESH_TRY(stored->owner, read_key(row, 7, registry));
   }
-  MESH_TRY(resource.spec, read_part(row, 10, resource.key.kind->parse));
-  MESH_TRY(resource.status, read_part(row, 11, resource.key.kind->parse_status));
+  MESH_TRY(resource.spec, spec_of_stored(*resource.key.kind, row.text(10)));
+  MESH_TRY(resource.status, status_of_stored(*resource.key.kind, row.text(11)));
   return StoredRow(std::move(stored));
 }
 
@@ -165,18 +117,17 @@ Status Journal::write_all(std::span<const Draft::Entry> entries, Revision revisi
 
 Status Journal::put(const StoredResource& row) {
   const Resource& resource = row.resource;
-  const Kind& kind = *resource.key.kind;
-  put_.bind(kind.name).bind(resource.key.mesh).bind(resource.key.name);
+  put_.bind(resource.key.kind->name).bind(resource.key.mesh).bind(resource.key.name);
   put_.bind(static_cast<std::int64_t>(resource.revision))
-      .bind(to_number(resource.created))
-      .bind(to_number(resource.modified));
-  put_.bind(print_labels(resource.labels));
+      .bind(stored_time(resource.created))
+      .bind(stored_time(resource.modified));
+  put_.bind(stored_labels(resource.labels));
   if (row.owner)
     put_.bind(row.owner->kind->name).bind(row.owner->mesh).bind(row.owner->name);
   else
     put_.bind_null().bind_null().bind_null();
-  bind_part(put_, resource.spec, kind.print);
-  bind_part(put_, resource.status, kind.print_status);
+  bind_part(put_, stored_spec(resource));
+  bind_part(put_, stored_status(resource));
   return put_.run();
 }
 
