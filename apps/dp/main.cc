@@ -30,6 +30,18 @@ std::string own_program() {
   return length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : std::string();
 }
 
+aws::Environment aws_environment() {
+  std::map<std::string, std::string> out;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const auto equal = text.find('=');
+    const auto name = text.substr(0, equal);
+    if (equal == std::string_view::npos || !(name == "HOME" || name.starts_with("AWS_") || name.starts_with("ECS_"))) continue;
+    out[std::string(name)] = std::string(text.substr(equal + 1));
+  }
+  return out;
+}
+
 int fail(const Error& problem) {
   std::fprintf(stderr, "taskmesh-dp: %s\n", problem.message().c_str());
   return 1;
@@ -47,7 +59,8 @@ int run(Invocation invocation) {
                             .clock = real_clock(),
                             .processes = *processes,
                             .search_path = variable("PATH").value_or("/usr/local/bin:/usr/bin:/bin"),
-                            .own_program = own_program()},
+                            .own_program = own_program(),
+                            .environment = aws_environment()},
                            std::move(invocation.settings), [&](int code) {
                              exit_code = code;
                              loop.stop();

@@ -6,9 +6,8 @@
 #include <envoy/extensions/regex_engines/v3/google_re2.pb.h>
 #include <envoy/extensions/transport_sockets/tls/v3/tls.pb.h>
 #include <envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h>
-#include <google/protobuf/util/json_util.h>
-
 #include <fmt/format.h>
+#include <google/protobuf/util/json_util.h>
 
 #include "envoy/address.h"
 #include "envoy/names.h"
@@ -76,6 +75,12 @@ void fill_google_grpc(const BootstrapSpec& spec, core::GrpcService::GoogleGrpc& 
   arguments["grpc.keepalive_timeout_ms"].set_int_value(30'000);
   arguments["grpc.http2.max_pings_without_data"].set_int_value(0);
   arguments["grpc.max_receive_message_length"].set_int_value(kLargestMessage);
+  // A control plane that comes back, or moves to another address, is found within seconds and not within minutes.
+  arguments["grpc.initial_reconnect_backoff_ms"].set_int_value(500);
+  arguments["grpc.min_reconnect_backoff_ms"].set_int_value(5'000);  // also the time that a connect may take
+  arguments["grpc.max_reconnect_backoff_ms"].set_int_value(5'000);
+  arguments["grpc.dns_min_time_between_resolutions"].set_int_value(1'000);
+  arguments["grpc.enable_http_proxy"].set_int_value(0);
 }
 
 void fill_control_plane_source(const BootstrapSpec& spec, bool delta, core::ApiConfigSource& source) {
@@ -112,8 +117,9 @@ Cluster& add_http2_cluster(const BootstrapSpec& spec, std::string_view name, Boo
   keepalive.mutable_keepalive_interval()->set_value(10);
   ::envoy::extensions::upstreams::http::v3::HttpProtocolOptions http2;
   http2.mutable_explicit_http_config()->mutable_http2_protocol_options();
-  pack_any(http2, (*cluster.mutable_typed_extension_protocol_options())
-                      ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
+  pack_any(
+      http2,
+      (*cluster.mutable_typed_extension_protocol_options())["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
   return cluster;
 }
 

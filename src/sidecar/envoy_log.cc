@@ -33,7 +33,8 @@ std::string without_tokens(std::string line) {
   constexpr std::string_view kWord = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=.";
   for (auto at = line.find(kStart); at != std::string::npos; at = line.find(kStart, at + 1)) {
     const auto size = std::min(line.find_first_not_of(kWord, at), line.size()) - at;
-    if (std::count(line.begin() + static_cast<std::ptrdiff_t>(at), line.begin() + static_cast<std::ptrdiff_t>(at + size), '.') >= 2)
+    const bool is_role_proof = at >= 2 && line[at - 1] == '.' && line.rfind("taskmesh-aws-", at) != std::string::npos;
+    if (is_role_proof || std::count(line.begin() + static_cast<std::ptrdiff_t>(at), line.begin() + static_cast<std::ptrdiff_t>(at + size), '.') >= 2)
       line.replace(at, size, "***");
   }
   return line;

@@ -41,7 +41,7 @@ struct Settings {
   std::string resource;       // the template itself
   std::string resource_file;  // or where it is; "-": standard input
   std::map<std::string, std::string> resource_variables;
-  std::string auth_type;      // empty or "dataplane-token": the token, when there is one; "none": never
+  std::string auth_type;      // empty or "dataplane-token": the token, when there is one; "aws": the IAM role; "none"
   Secret token;
   std::string token_file;
 

@@ -13,6 +13,7 @@
 #include "sidecar/inbound_probe.h"
 #include "sidecar/lifecycle_report.h"
 #include "sidecar/readiness.h"
+#include "sidecar/role_proof.h"
 #include "sidecar/token.h"
 #include "sidecar/work_dir.h"
 
@@ -34,7 +35,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     MESH_TRY(envoy_path, find_envoy(settings.binary_path, around.search_path, around.own_program));
     MESH_RETURN_IF_ERROR(check_program(envoy_path));
     MESH_TRY(work_dir, WorkDir::open(settings.work_dir));
-    MESH_RETURN_IF_ERROR(prepare_token());
+    MESH_RETURN_IF_ERROR(settings.auth_type == "aws" ? prepare_role_proof() : prepare_token());
     MESH_RETURN_IF_ERROR(prepare_tls());
     request.work_dir = work_dir->path();
     request.host = read_host_facts();
@@ -56,6 +57,31 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     }
     if (!request.token_path.empty()) MESH_RETURN_IF_ERROR(read_token_file(request.token_path));
     return {};
+  }
+
+  Status prepare_role_proof() {
+    aws::ChainNeeds needs{around.environment, {aws::fetch_over_network(), &around.clock, {}}};
+    MESH_TRY(needs.caller.addresses, aws::Addresses::from(around.environment));
+    const bool is_zone_proxy = settings.proxy_type != ProxyType::Dataplane;
+    aws::ProofClaims claims{.audience = audience_of(settings.cp_address),
+                            .mesh = is_zone_proxy ? "" : request.resource.mesh,
+                            .name = request.resource.name,
+                            .type = std::string(proxy_type_name(settings.proxy_type))};
+    role_proof.emplace(std::move(needs), std::move(claims), [this](const Secret& proof) -> Status {
+      MESH_RETURN_IF_ERROR(work_dir->write_private("aws-identity", proof.reveal()));
+      return {};
+    });
+    MESH_RETURN_IF_ERROR(role_proof->sign_at_start(10));
+    request.token_path = work_dir->path() + "/aws-identity";
+    role_proof->keep_signing();
+    return {};
+  }
+
+  // What proves who we are, as its file holds it now.
+  static Result<Secret> read_credential(const std::string& path, bool is_role_proof) {
+    if (!is_role_proof) return read_token_file(path);
+    MESH_TRY(std::string proof, read_file(path, 64UL << 10));
+    return Secret(std::move(proof));
   }
 
   Status prepare_tls() {
@@ -112,7 +138,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     bootstrap_client->start(
         [this]() -> Result<std::string> {  // lives in bootstrap_client, which we own
           if (!request.token_path.empty()) {
-            MESH_TRY(request.token, read_token_file(request.token_path));
+            MESH_TRY(request.token, read_credential(request.token_path, role_proof.has_value()));
           }
           return bootstrap_request_json(settings, request);
         },
@@ -215,9 +241,9 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
             .tls = tls,
             .mesh = request.resource.mesh,
             .name = request.resource.name,
-            .read_token = [path = request.token_path] {
+            .read_token = [path = request.token_path, is_role_proof = role_proof.has_value()] {
               if (path.empty()) return Secret();
-              auto token = read_token_file(path);
+              auto token = read_credential(path, is_role_proof);
               if (!token) MESH_LOG_WARN("sidecar", "{}", token.error().message());
               return token ? std::move(*token) : Secret();
             }};
@@ -266,6 +292,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   wire::TlsClientSettings tls;
   std::string envoy_path;
   std::optional<WorkDir> work_dir;
+  std::optional<RoleProof> role_proof;  // writes into work_dir
   std::unique_ptr<ReadinessServer> readiness;
   std::unique_ptr<Process> version_process, envoy;
   std::optional<BootstrapClient> bootstrap_client;

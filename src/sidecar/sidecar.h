@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "aws/environment.h"
 #include "base/clock.h"
 #include "sidecar/child_process.h"
 #include "sidecar/settings.h"
@@ -18,6 +19,7 @@ struct Surroundings {
   ProcessRunner& processes;
   std::string search_path;  // PATH
   std::string own_program;  // where we are ourselves
+  aws::Environment environment = {};  // for --auth-type=aws: what the tools of AWS read
 };
 
 class Sidecar {

@@ -238,6 +238,7 @@ TEST(EnvoyLogTest, HoldsNoToken) {
   EXPECT_EQ(without_tokens("a eyJh.eyJi.c and Bearer eyJx.eyJy.z"), "a *** and Bearer ***");
   EXPECT_EQ(without_tokens("eyJ is not one, nor is eyJh.b"), "eyJ is not one, nor is eyJh.b");
   EXPECT_EQ(without_tokens("eyJh.eyJi."), "***") << "cut off";
+  EXPECT_EQ(without_tokens("'authorization', 'taskmesh-aws-1.eyJhdWQi'"), "'authorization', 'taskmesh-aws-1.***'");
 }
 
 TEST(EnvoyStatsTest, CountsOnlyTheInboundListeners) {
