@@ -12,28 +12,15 @@
 #include "config/config_json.h"
 #include "cp/diagnostics.h"
 #include "cp/metrics.h"
+#include "cp/open_store.h"
 #include "cp/room_settings.h"
 #include "dpserver/server_keys.h"
 #include "model/builtin.h"
 #include "policies/all.h"
-#include "store/memory/memory_store.h"
 #include "store/secrets.h"
-#include "store/sqlite/sqlite_store.h"
 
 namespace mesh {
 namespace {
-
-Result<std::unique_ptr<Store>> open_store(const settings::StoreSection& settings, const KindRegistry& kinds) {
-  if (settings.type == "memory") return std::make_unique<MemoryStore>();
-  if (settings.type == "sqlite") {
-    SqliteStore::Settings sqlite;
-    sqlite.path = settings.sqlite.path;
-    MESH_TRY(std::unique_ptr<SqliteStore> store, SqliteStore::open(std::move(sqlite), kinds));
-    return store;
-  }
-  return invalid("store.type (KUMA_STORE_TYPE)",
-                 "is \"" + settings.type + "\"; this build has \"sqlite\" (the default) and \"memory\"");
-}
 
 // Does this policy concern this Dataplane? The kinds say.
 Selects selects_by(std::vector<const Policy*> policies) {
@@ -83,6 +70,7 @@ struct ControlPlane::Rooms {
 
   KindRegistry kinds;
   std::unique_ptr<Store> store;
+  std::unique_ptr<Leadership> leadership;
   std::unique_ptr<StoreSecrets> secrets;
   std::unique_ptr<Admission> admission;
   std::unique_ptr<TokenIssuer> issuer;
@@ -113,7 +101,9 @@ Status ControlPlane::Rooms::start() {
   }
 
   MESH_RETURN_IF_ERROR(start_diagnostics());  // first: it says that we are there, and not ready
-  MESH_TRY(store, open_store(settings.store, kinds));
+  MESH_TRY(OpenedStore opened, open_store(settings.store, kinds, instance_id));
+  store = std::move(opened.store);
+  leadership = std::move(opened.leadership);
   secrets = std::make_unique<StoreSecrets>(*store);
   admission = std::make_unique<Admission>(*store, kinds, admission_settings(settings), clock);
   MESH_RETURN_IF_ERROR(ensure_defaults(*store, *admission, bootstrap_settings(settings), clock));

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "cp/control_plane.h"
+#include "cp/migrate.h"
 #include "settings/control_plane.h"
 #include "wire/event_loop.h"
 
@@ -46,6 +47,13 @@ void raise_descriptor_limit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
   limit.rlim_cur = limit.rlim_max;
   (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int migrate(const Options& options, Status (*what)(const settings::StoreSection&)) {
+  const Result<LoadedControlPlaneSettings> loaded = load(options);
+  if (!loaded) return fail(loaded.error().message());
+  const Status done = what(loaded->settings.store);
+  return done ? 0 : fail(done.error().message());
 }
 
 int run(const Options& options) {
@@ -96,6 +104,11 @@ int main(int argc, char** argv) {
   app.fallthrough();
   CLI::App* run = app.add_subcommand("run", "Runs the control plane until it is told to stop (SIGTERM, Ctrl-C)");
   run->add_option("-c,--config-file", options.config_file, "settings (YAML); variables KUMA_* win over it");
+  CLI::App* migrate = app.add_subcommand("migrate", "Looks after the schema of a PostgreSQL database (store.type postgres)");
+  migrate->require_subcommand(1);
+  migrate->add_option("-c,--config-file", options.config_file, "settings (YAML); variables KUMA_* win over it");
+  CLI::App* up = migrate->add_subcommand("up", "Brings it to what this build needs. Any number may run at once");
+  CLI::App* status = migrate->add_subcommand("status", "Says how far it is; fails when this build cannot work with it");
   CLI::App* version = app.add_subcommand("version", "Says which version this is");
   bool detailed = false;
   version->add_flag("-a,--detailed", detailed, "with the version of the interfaces that it has");
@@ -110,5 +123,7 @@ int main(int argc, char** argv) {
     if (detailed) std::printf("Interfaces of Kuma %s\n", mesh::kPeerVersion);
     return 0;
   }
+  if (*up) return mesh::migrate(options, mesh::migrate_up);
+  if (*status) return mesh::migrate(options, mesh::migrate_status);
   return mesh::run(options);
 }

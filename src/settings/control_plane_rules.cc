@@ -241,12 +241,13 @@ constexpr std::array kRules = {
 };
 
 // Known, kept and shown, because clients and installations have them; this list gets shorter.
-constexpr std::array<std::string_view, 33> kWithoutEffect = {
+constexpr std::array<std::string_view, 34> kWithoutEffect = {
     "general.dnsCacheTTL",
     "general.tlsMinVersion",
     "general.tlsMaxVersion",
     "general.tlsCipherSuites",
-    "store.postgres.",
+    "store.postgres.healthCheckInterval",
+    "store.postgres.readReplica.",
     "store.upsert.",
     "bootstrapServer.params.readinessPort",
     "bootstrapServer.params.xdsGrpcMaxReceiveMessageBytes",

@@ -1,0 +1,53 @@
+#include "cp/migrate.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cp/open_store.h"
+#include "store/postgres/migrations.h"
+
+namespace mesh {
+namespace {
+
+void say(const std::string& line) {
+  std::printf("%s\n", line.c_str());
+  std::fflush(stdout);
+}
+
+Result<PostgresServer> server_of(const settings::StoreSection& settings) {
+  if (settings.type != "postgres")
+    return invalid("store.type (KUMA_STORE_TYPE)",
+                   "is \"" + settings.type + "\"; only \"postgres\" has a schema to migrate, the others look after "
+                                             "themselves");
+  MESH_TRY(PostgresStore::Settings postgres, postgres_settings(settings.postgres));
+  return std::move(postgres.server);
+}
+
+std::string name_of(const PostgresServer& server) {
+  return fmt::format("database \"{}\" at {}:{}", server.database, server.host, server.port);
+}
+
+}  // namespace
+
+Status migrate_up(const settings::StoreSection& settings) {
+  MESH_TRY(const PostgresServer server, server_of(settings));
+  MESH_TRY(const std::unique_ptr<PostgresConnection> connection, PostgresConnection::open(server));
+  MESH_RETURN_IF_ERROR(migrate_up(*connection, [](const Migration& step) { say("applied " + step.name); }));
+  MESH_TRY(const SchemaState schema, read_schema(*connection));
+  MESH_RETURN_IF_ERROR(check_schema(schema, server));
+  say(fmt::format("{} has schema {}", name_of(server), schema.version));
+  return {};
+}
+
+Status migrate_status(const settings::StoreSection& settings) {
+  MESH_TRY(const PostgresServer server, server_of(settings));
+  MESH_TRY(const std::unique_ptr<PostgresConnection> connection, PostgresConnection::open(server));
+  MESH_TRY(const SchemaState schema, read_schema(*connection));
+  say(fmt::format("{} has schema {}", name_of(server), schema.version));
+  for (const Migration& step : known_migrations())
+    say(fmt::format("  {} {}", step.version <= schema.version ? "applied" : "missing", step.name));
+  return check_schema(schema, server);
+}
+
+}  // namespace mesh
