@@ -37,7 +37,8 @@ void AdsStream::on_message(std::string message) {
     case Phase::Opening:
     case Phase::Open: return take(message);
     case Phase::Deciding:
-      if (waiting_.size() == kMaxWaitingRequests) {
+      waiting_bytes_ += message.size();
+      if (waiting_.size() == kMaxWaitingRequests || waiting_bytes_ > kMaxRequestBytes) {
         return end(status_of(error(ErrorKind::TooLarge, "too many requests before the first was answered")));
       }
       waiting_.push_back(std::move(message));

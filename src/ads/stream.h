@@ -61,6 +61,7 @@ class AdsStream : public std::enable_shared_from_this<AdsStream> {
   ProxyNode node_;
   wire::Task first_request_;           // to be taken once the proxy is let in
   std::vector<std::string> waiting_;   // those after it
+  std::size_t waiting_bytes_ = 0;
   DiscoveryState state_;
   bool is_paused_ = false;
   bool is_connected_ = false;

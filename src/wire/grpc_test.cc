@@ -158,6 +158,38 @@ TEST_F(Grpc, RefusesCompressedMessagesAndThoseThatAreTooLarge) {
   EXPECT_EQ(peer.read_answer(5).headers["grpc-status"], "13");
 }
 
+TEST_F(Grpc, EndsAStreamWhoseMessageDoesNotArrive) {
+  serve({.request_timeout = 50ms});
+  Http2Peer peer = connect();
+  peer.open_grpc(1, "/test.Echo/Talk");
+  EXPECT_EQ(peer.read_answer(1).headers["grpc-status"], "4") << "the first one";
+  peer.open_grpc(3, "/test.Echo/Talk");
+  peer.send(frame(NGHTTP2_DATA, 0, 3, message("whole") + message("half").substr(0, 3)));
+  EXPECT_EQ(peer.read_answer(3).trailers["grpc-status"], "4") << "the rest of one";
+}
+
+TEST_F(Grpc, LetsAStreamBeQuietBetweenMessages) {
+  serve({.request_timeout = 50ms});
+  Http2Peer peer = connect();
+  peer.open_grpc(1, "/test.Echo/Talk");
+  peer.send(frame(NGHTTP2_DATA, 0, 1, message("one")));
+  EXPECT_EQ(server_side->messages.take(), "one");
+  peer.send_headers(3, {{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "x"}}, false);
+  EXPECT_EQ(peer.read_answer(3).headers[":status"], "408") << "so much time has passed";
+  peer.send(frame(NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1, message("two")));
+  EXPECT_EQ(server_side->messages.take(), "two");
+}
+
+TEST_F(Grpc, TearsOffAStreamThatItHasFinishedAndTheClientDoesNotEnd) {
+  serve({.request_timeout = 50ms});
+  Http2Peer peer = connect();
+  peer.open_grpc(1, "/test.Echo/Refuse");
+  EXPECT_EQ(peer.read_answer(1).headers["grpc-status"], "7");
+  Http2Peer::Frame next = peer.read_frame();
+  while (next.type >= 0 && next.type != NGHTTP2_RST_STREAM) next = peer.read_frame();
+  EXPECT_EQ(next.type, NGHTTP2_RST_STREAM);
+}
+
 TEST_F(Grpc, SendsOnlyAsMuchAsThePeerWants) {
   serve();
   Http2Peer peer = connect(std::string("\0\4", 2) + big_endian(10));  // a window of 10 bytes

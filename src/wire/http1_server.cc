@@ -20,7 +20,7 @@ using Parser = http::request_parser<http::string_body>;
 class Http1Server final : public Protocol {
  public:
   Http1Server(ProtocolHost& host, std::weak_ptr<ProtocolHost> weak_host, std::shared_ptr<const Service> service)
-      : host_(host), weak_host_(std::move(weak_host)), service_(std::move(service)), since_(real_clock().steady()) {}
+      : host_(host), weak_host_(std::move(weak_host)), service_(std::move(service)), unfinished_(*service_), since_(real_clock().steady()) {}
 
   void on_bytes(std::string_view bytes) override {
     if (state_ == State::Closing) return;
@@ -81,6 +81,10 @@ class Http1Server final : public Protocol {
     input_.erase(0, used);
     if (error == http::error::need_more) error = {};
     if (error) return refuse_for(error);
+    unfinished_.set(parser_->get().body().capacity());
+    if (!unfinished_.has_room_for(unfinished_.bytes())) {
+      return refuse(503, "too many large requests arrive at once; try again later");
+    }
     if (input_.size() > service_->limits.max_header_bytes && !parser_->is_done()) {
       return refuse(431, "a header, trailer or chunk header is too long");
     }
@@ -142,6 +146,7 @@ class Http1Server final : public Protocol {
     request.body = std::move(message.body());
     request.peer = *host_.peer();
     parser_.reset();
+    unfinished_.set(0);
     state_ = State::Handling;
     service_->http(std::move(request),
                    make_respond(host_.strand(), [alive = alive_, weak = weak_host_](Response response) {
@@ -187,6 +192,7 @@ class Http1Server final : public Protocol {
 
   void refuse(int status, std::string_view detail) {
     parser_.reset();
+    unfinished_.set(0);
     input_ = {};
     closes_ = true;
     is_head_ = false;
@@ -197,6 +203,7 @@ class Http1Server final : public Protocol {
   ProtocolHost& host_;
   std::weak_ptr<ProtocolHost> weak_host_;
   std::shared_ptr<const Service> service_;
+  Unfinished unfinished_;  // the body of the request that is read
   // Answers come back through it; emptied when the connection is lost.
   std::shared_ptr<Http1Server*> alive_ = std::make_shared<Http1Server*>(this);
   State state_ = State::Reading;

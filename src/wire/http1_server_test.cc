@@ -127,6 +127,19 @@ TEST_F(Http1Server, SaysWhyBeforeItHangsUpOnABodyThatIsTooLarge) {
   EXPECT_THAT(peer.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 413 "));
 }
 
+TEST_F(Http1Server, RefusesLargeRequestsButNotSmallOnesWhenManyArriveAtOnce) {
+  serve({.max_unfinished_bytes = 50'000});
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ";
+  RawPeer large(server->port());
+  large.send(head + "200000\r\n\r\n" + std::string(150'000, 'x'));
+  EXPECT_THAT(large.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 503 "));
+  RawPeer slow(server->port());
+  slow.send(head + "60000\r\n\r\n" + std::string(59'999, 'x'));
+  EXPECT_THAT(answer_to(head + "2\r\n\r\nhi"), StartsWith("HTTP/1.1 200 "));
+  slow.send("x");
+  EXPECT_THAT(slow.read_all(), StartsWith("HTTP/1.1 200 "));
+}
+
 TEST_F(Http1Server, EndsARequestThatTakesTooLong) {
   serve({.request_timeout = 50ms});
   EXPECT_THAT(answer_to("GET / HTTP/1.1\r\nHost:"), StartsWith("HTTP/1.1 408 "));

@@ -48,6 +48,7 @@ class Http2GrpcStream final : public GrpcStream, public std::enable_shared_from_
   std::optional<GrpcStatus> on_data(std::string_view bytes);
   std::optional<GrpcStatus> on_end();
   std::size_t buffered_bytes() const { return decoder_.buffered_bytes(); }
+  bool is_between_messages() const { return decoder_.is_between_messages(); }
   void stop_receiving() { is_receiving_ = false; }
 
   void close(const GrpcStatus& status);  // tells the events, once

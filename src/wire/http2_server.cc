@@ -34,6 +34,7 @@ struct Http2Server::Stream {
   std::size_t body_from = 0;
   std::shared_ptr<Http2GrpcStream> grpc;
   bool has_started = false;  // gRPC: the response headers are sent
+  bool is_due = false;       // gRPC: the first message, the rest of one, or the peer's end of the stream is to come in time
 };
 
 Http2Server::Http2Server(ProtocolHost& host, std::weak_ptr<ProtocolHost> weak_host,
@@ -41,6 +42,7 @@ Http2Server::Http2Server(ProtocolHost& host, std::weak_ptr<ProtocolHost> weak_ho
     : Http2Session(Side::Server, host, {service->limits.keepalive_interval, service->limits.keepalive_timeout}),
       weak_host_(std::move(weak_host)),
       service_(std::move(service)),
+      unfinished_(*service_),
       idle_since_(real_clock().steady()) {
   const Limits& limits = service_->limits;
   const std::array<nghttp2_settings_entry, 3> settings{{
@@ -116,6 +118,7 @@ void Http2Server::open_grpc(Stream& stream) {
   stream.grpc = std::make_shared<Http2GrpcStream>(host().strand(), std::move(stream.request.headers),
                                                   service_->limits.max_message_bytes);
   stream.request = {};
+  stream.is_due = true;
   stream.grpc->set_peer(host().peer());
   stream.grpc->set_carrier(this);
   auto events = service->second(stream.grpc);
@@ -136,7 +139,7 @@ void Http2Server::refuse_grpc(Stream& stream, const GrpcStatus& status) {
 }
 
 void Http2Server::count_buffered(Stream& stream, std::size_t now) {
-  buffered_ = buffered_ - stream.buffered + now;
+  unfinished_.set(unfinished_.bytes() - stream.buffered + now);
   stream.buffered = now;
 }
 
@@ -145,12 +148,16 @@ void Http2Server::on_data(std::int32_t id, std::string_view bytes) {
   if (stream == nullptr) return;
   const Limits& limits = service_->limits;
   // Many streams of one connection together may not hold more than a few of the largest bodies.
-  bool is_over = buffered_ + bytes.size() > 4 * std::max(limits.max_body_bytes, limits.max_message_bytes);
+  bool is_over = unfinished_.bytes() + bytes.size() > 4 * std::max(limits.max_body_bytes, limits.max_message_bytes) ||
+                 !unfinished_.has_room_for(stream->buffered + bytes.size());
   if (stream->grpc) {
     auto broken = is_over
-                      ? GrpcStatus{kGrpcResourceExhausted, "the unfinished messages of this connection are too large"}
+                      ? GrpcStatus{kGrpcResourceExhausted, "the unfinished messages are too large together; try again later"}
                       : stream->grpc->on_data(bytes);
     count_buffered(*stream, stream->grpc->buffered_bytes());
+    if (stream->grpc->finish_status()) return;
+    const bool was_due = std::exchange(stream->is_due, !stream->grpc->is_between_messages());
+    if (stream->is_due && !was_due) stream->since = real_clock().steady();
     if (broken) {
       stream->grpc->stop_receiving();
       stream->grpc->finish(*broken);
@@ -158,7 +165,8 @@ void Http2Server::on_data(std::int32_t id, std::string_view bytes) {
     return;
   }
   if (stream->state != Stream::State::Receiving) return;
-  if (is_over || stream->request.body.size() + bytes.size() > limits.max_body_bytes) {
+  if (is_over) return answer(*stream, error_response(503, "too many large requests arrive at once; try again later"));
+  if (stream->request.body.size() + bytes.size() > limits.max_body_bytes) {
     return answer(*stream, error_response(413, fmt::format("the body is larger than the {} bytes that are accepted",
                                                            limits.max_body_bytes)));
   }
@@ -290,13 +298,16 @@ void Http2Server::on_finish(Http2GrpcStream& grpc) {
   Stream* stream = find(grpc);
   if (stream == nullptr) return;
   grpc.stop_receiving();
+  stream->is_due = true;
+  stream->since = real_clock().steady();
   if (stream->has_started) return resume(stream->id);
   refuse_grpc(*stream, *grpc.finish_status());
 }
 
-// A request must arrive in time, and its answer be taken. gRPC streams may be quiet: pings show that they live.
+// A request must arrive in time, and its answer be taken. gRPC streams may be quiet between messages, but not before the
+// first and not in the middle of one: pings show that they live.
 SteadyTime Http2Server::deadline_of(const Stream& stream) const {
-  if (stream.grpc || stream.state == Stream::State::Handling) return kNever;
+  if (stream.grpc ? !stream.is_due : stream.state == Stream::State::Handling) return kNever;
   return stream.since + service_->limits.request_timeout;
 }
 
@@ -311,7 +322,11 @@ void Http2Server::on_own_deadline(SteadyTime now) {
   if (streams_.empty()) return end_with(NGHTTP2_NO_ERROR);
   for (const auto& [id, stream] : streams_) {
     if (now < deadline_of(*stream)) continue;
-    if (stream->state == Stream::State::Receiving && stream->has_request) {
+    if (stream->grpc && !stream->grpc->finish_status()) {
+      stream->since = now;
+      stream->grpc->stop_receiving();
+      stream->grpc->finish({kGrpcDeadlineExceeded, "the message did not arrive in time"});
+    } else if (!stream->grpc && stream->state == Stream::State::Receiving && stream->has_request) {
       answer(*stream, error_response(408, "the request did not arrive in time"));
     } else {
       stream->since = now;

@@ -50,7 +50,7 @@ class Http2Server final : public Http2Session, private GrpcCarrier {
   // Answers come back through it; emptied when the connection is lost.
   std::shared_ptr<Http2Server*> alive_ = std::make_shared<Http2Server*>(this);
   std::map<std::int32_t, std::unique_ptr<Stream>> streams_;
-  std::size_t buffered_ = 0;  // unfinished bodies and messages of all streams
+  Unfinished unfinished_;  // bodies and messages of all streams
   SteadyTime idle_since_;
 };
 

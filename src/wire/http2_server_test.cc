@@ -74,6 +74,17 @@ TEST_F(Http2Server, RefusesWhatIsTooLarge) {
   EXPECT_EQ(answer.headers[":status"], "413");
 }
 
+TEST_F(Http2Server, RefusesLargeRequestsButNotSmallOnesWhenManyArriveAtOnce) {
+  serve({.max_unfinished_bytes = 50'000});
+  Http2Peer peer = connect();
+  peer.send_headers(1, request_fields("POST", "/"), false);
+  for (int i = 0; i < 10; ++i) peer.send(frame(NGHTTP2_DATA, 0, 1, std::string(10'000, 'x')));
+  EXPECT_EQ(peer.read_answer(1).headers[":status"], "503");
+  peer.send_headers(3, request_fields("POST", "/"), false);
+  peer.send(frame(NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 3, "hi"));
+  EXPECT_EQ(peer.read_answer(3).headers[":status"], "200");
+}
+
 TEST_F(Http2Server, RefusesMoreStreamsAtOnceThanItAllows) {
   serve({.max_streams = 2});
   Http2Peer peer = connect();

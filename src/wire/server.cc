@@ -25,6 +25,7 @@ namespace {
 
 constexpr int kAcceptsPerTurn = 16;  // few: handshakes that run must not fall behind those that begin
 constexpr Duration kErrorPause = std::chrono::milliseconds(100), kFullPause = std::chrono::milliseconds(10);
+constexpr auto kWarnPause = std::chrono::seconds(10);
 
 // Accepts, and owns the connections. Lives until the last of them has ended.
 class Listener final : public ConnectionOwner, public std::enable_shared_from_this<Listener> {
@@ -130,12 +131,20 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
 
   // Out of descriptors or memory: make room, and try again a little later instead of spinning.
   void pause(int number) {
-    MESH_LOG_WARN("wire", "the {} server cannot accept connections at the moment: {}", settings_.name,
-                  std::generic_category().message(number));
-    if (auto oldest = connections_.take_oldest_newcomer()) {
-      oldest->post_close(error(ErrorKind::Unavailable, "the server is out of resources"));
+    const SteadyTime now = real_clock().steady();
+    if (now >= warn_again_at_) {
+      MESH_LOG_WARN("wire", "the {} server cannot accept connections at the moment: {}", settings_.name,
+                    std::generic_category().message(number));
+      warn_again_at_ = now + kWarnPause;
     }
-    accept_after(kErrorPause);
+    bool is_making_room = false;
+    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+      auto oldest = connections_.take_oldest_newcomer();
+      if (!oldest) break;
+      oldest->post_close(error(ErrorKind::Unavailable, "the server is out of resources"));
+      is_making_room = true;
+    }
+    accept_after(is_making_room ? kFullPause : kErrorPause);
   }
 
   void serve(int fd) {
@@ -173,6 +182,7 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
   ConnectionList connections_;
   Descriptor socket_;
   Timer grace_timer_, pause_timer_;
+  SteadyTime warn_again_at_{};
   int port_ = 0;
 };
 
@@ -203,7 +213,7 @@ class ListeningServer final : public Server {
 
 Result<std::unique_ptr<Server>> start(EventLoop& loop, ServerSettings settings, std::shared_ptr<const TlsContext> tls,
                                       Handler http, GrpcServices grpc) {
-  auto service = std::make_shared<const Service>(Service{std::move(http), std::move(grpc), settings.limits});
+  auto service = std::make_shared<const Service>(Service{.http = std::move(http), .grpc = std::move(grpc), .limits = settings.limits});
   auto listener = std::make_shared<Listener>(loop, std::move(settings), std::move(service), std::move(tls));
   MESH_RETURN_IF_ERROR(listener->listen());
   return std::unique_ptr<Server>(std::make_unique<ListeningServer>(std::move(listener)));

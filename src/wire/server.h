@@ -34,6 +34,9 @@ struct Limits {
   std::size_t max_body_bytes = 4UL << 20;      // of an HTTP request: 413 beyond
   std::size_t max_header_bytes = 64UL << 10;   // 431 beyond
   std::size_t max_message_bytes = 16UL << 20;  // of a gRPC message
+  // What unfinished requests and messages of all connections may hold together. Beyond, those that are not small are
+  // refused: whoever sends many large ones at once keeps out himself, and hardly anybody else.
+  std::size_t max_unfinished_bytes = 256UL << 20;
   std::size_t max_connections = 20'000;
   // Connections that have not shown a request yet. When there are more, silent ones and slow ones go, oldest first.
   std::size_t max_handshaking = 2'000;
