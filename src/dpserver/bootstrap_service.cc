@@ -106,6 +106,7 @@ void BootstrapService::handle(wire::Request request, wire::Respond respond) cons
   const auto host = host_without_port(request.headers.find("host").value_or(""));
   // Shared, so that it can be answered when the workers do not take the task.
   auto answer_to = std::make_shared<wire::Respond>(std::move(respond));
+  const std::size_t bytes = 2 * request.body.size();  // the document is in it twice, once in the metadata
   const bool taken = workers_.run([this, asked = std::move(*parsed), host, as_json, answer_to, from = request.peer.address]() {
     auto answered = answer(asked, host, from);
     if (!answered) {
@@ -113,7 +114,7 @@ void BootstrapService::handle(wire::Request request, wire::Respond respond) cons
       return (*answer_to)(refuse(answered.error()));
     }
     (*answer_to)(accept(*answered, as_json));
-  });
+  }, bytes);
   if (!taken) (*answer_to)(refuse(error(ErrorKind::Unavailable, "too many proxies start at once; try again later")));
 }
 

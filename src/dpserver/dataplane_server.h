@@ -48,7 +48,8 @@ struct DataplaneServerSettings {
   Duration certificate_check_interval = std::chrono::seconds(5);  // changed files are taken over without a restart
   wire::TlsVersion min_tls_version = wire::TlsVersion::Tls12;
   std::string cipher_suites;
-  wire::Limits limits;
+  // Smaller than elsewhere: it is read before it is known who it is from, and a Dataplane has at most 1 MiB.
+  wire::Limits limits{.max_body_bytes = 2UL << 20, .max_message_bytes = 4UL << 20};
   ProxyAuthentication authentication = ProxyAuthentication::DataplaneToken;
   TokenTrusts token_trusts;
   std::optional<AwsDoorSettings> aws;  // for AwsIam

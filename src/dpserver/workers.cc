@@ -4,7 +4,8 @@
 
 namespace mesh {
 
-Workers::Workers(int threads, std::size_t max_waiting) : max_waiting_(max_waiting) {
+Workers::Workers(int threads, std::size_t max_waiting, std::size_t max_waiting_bytes)
+    : max_waiting_(max_waiting), max_waiting_bytes_(max_waiting_bytes) {
   for (int i = 0; i < threads; ++i) {
     threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
   }
@@ -15,11 +16,12 @@ Workers::~Workers() {
   threads_.clear();
 }
 
-bool Workers::run(wire::Task task) {
+bool Workers::run(wire::Task task, std::size_t bytes) {
   {
     std::lock_guard lock(mutex_);
-    if (waiting_.size() >= max_waiting_) return false;
-    waiting_.push_back(std::move(task));
+    if (waiting_.size() >= max_waiting_ || waiting_bytes_ + bytes > max_waiting_bytes_) return false;
+    waiting_bytes_ += bytes;
+    waiting_.push_back({std::move(task), bytes});
   }
   arrived_.notify_one();
   return true;
@@ -31,7 +33,8 @@ void Workers::work(const std::stop_token& stop) {
     {
       std::unique_lock lock(mutex_);
       if (!arrived_.wait(lock, stop, [&] { return !waiting_.empty(); }) || stop.stop_requested()) return;
-      task = std::move(waiting_.front());
+      task = std::move(waiting_.front().task);
+      waiting_bytes_ -= waiting_.front().bytes;
       waiting_.pop_front();
     }
     task();

@@ -16,19 +16,25 @@ namespace mesh {
 // Thread-safe.
 class Workers {
  public:
-  Workers(int threads, std::size_t max_waiting);
+  Workers(int threads, std::size_t max_waiting, std::size_t max_waiting_bytes = 256UL << 20);
   ~Workers();  // lets what runs end; what waits is dropped
 
-  // False: too much waits, and the task was not taken.
-  [[nodiscard]] bool run(wire::Task task);
+  // False: too much waits, and the task was not taken. `bytes`: about what it holds of what somebody sent.
+  [[nodiscard]] bool run(wire::Task task, std::size_t bytes = 0);
 
  private:
   void work(const std::stop_token& stop);
 
-  const std::size_t max_waiting_;
+  struct Waiting {
+    wire::Task task;
+    std::size_t bytes = 0;
+  };
+
+  const std::size_t max_waiting_, max_waiting_bytes_;
   std::mutex mutex_;
   std::condition_variable_any arrived_;
-  std::deque<wire::Task> waiting_;
+  std::deque<Waiting> waiting_;
+  std::size_t waiting_bytes_ = 0;
   std::vector<std::jthread> threads_;
 };
 
