@@ -113,7 +113,8 @@ void PostgresWriter::write_together(std::span<Request> group, const std::stop_to
   } else if (group.size() > 1 && written.error().kind != ErrorKind::Unavailable) {
     for (std::size_t i = 0; i < group.size(); ++i) write_together(group.subspan(i, 1), stop);
   } else {
-    if (!said_away_) MESH_LOG_ERROR("store", "a write failed: {}", written.error().message());
+    if (!said_away_ && written.error().kind != ErrorKind::Invalid)
+      MESH_LOG_ERROR("store", "a write failed: {}", written.error().message());
     said_away_ = written.error().kind == ErrorKind::Unavailable;
     for (Request& request : group) request.answer.set_value(written.error());
   }
