@@ -348,6 +348,61 @@ class Http2(Case):
                 pass
 
 
+class Hoarders(Case):
+    """Who has no token cannot make it hold much for them."""
+
+    def hoard(self, opened, amount):
+        """Many streams on one connection, each fed as far as it is let."""
+        connection = http2.Connection(SIDECARS)
+        streams = [opened(connection) for _ in range(90)]
+        try:
+            for _ in range(amount // 16384):
+                for stream in streams:
+                    if not stream.is_ended:
+                        stream.send(b"x" * 16384)
+            connection.socket.settimeout(0.5)
+            while True:
+                connection.step()
+        except (OSError, ssl.SSLError):
+            pass  # its end, or nothing more to read
+        return connection
+
+    def test_large_requests_and_messages_that_never_end(self):
+        def message(connection):
+            stream = connection.grpc(proxy.DELTA, "x")
+            stream.send(b"\0" + struct.pack(">I", 4_000_000))
+            return stream
+
+        def body(connection):
+            return connection.open([(":method", "POST"), (":scheme", "https"), (":path", "/bootstrap"), (":authority", "localhost"),
+                                    ("content-type", "application/json")])
+        held = [self.hoard(opened, 1_500_000) for opened in (message, body) for _ in range(3)]
+        self.assert_well(at_most_mb=400)
+        token = self.plane.token(tags={"kuma.io/service": ["kv"]})
+        self.assertEqual(proxy.bootstrap("default", "honest", token, dataplane("honest")).status, 200)
+        for connection in held:
+            connection.close()
+
+
+class FewDescriptors(Case):
+    prefix = ["prlimit", "--nofile=400:400", "--"]
+
+    def test_half_open_connections_beyond_them_do_not_starve_real_ones(self):
+        held = []
+        for _ in range(1000):
+            it = socket.create_connection(("127.0.0.1", SIDECARS), timeout=10)
+            it.sendall(Tls.HELLO)
+            held.append(it)
+        token = self.plane.token(tags={"kuma.io/service": ["kv"]})
+        started = lab.time.monotonic()
+        answer = proxy.bootstrap("default", "real", token, dataplane("real"))
+        self.assertEqual(answer.status, 200, answer.text)
+        self.assertLess(lab.time.monotonic() - started, 5)
+        for it in held:
+            it.close()
+        self.assertLess(self.plane.program.log().count("cannot accept connections"), 5, "it does not flood its log")
+
+
 class Tls(Case):
     prefix = ["prlimit", "--nofile=1024:4096", "--"]  # as most systems start a program
     HELLO = bytes.fromhex("16030100fa010000f60303") + bytes(32)  # the beginning of a ClientHello

@@ -27,7 +27,7 @@ class Settings(plane.Case):
                 ("KUMA_STORE_TYPE", "mysql", "sqlite"),
                 ("KUMA_API_SERVER_HTTP_ENABLED", "maybe", "true or false"),
                 ("KUMA_DP_SERVER_HDS_INTERVAL", "5 minutes", "duration such as"),
-                ("KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE", "nobody", "dpToken or none"),
+                ("KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE", "nobody", "must be .*dpToken"),
                 ("KUMA_GENERAL_TLS_MIN_VERSION", "TLSv9", "TLSv1_2"),
                 ("KUMA_MODE", "galaxy", "zone")):
             with self.subTest(variable):
