@@ -62,7 +62,7 @@ int run(const Options& options) {
     return fail("--log-level: is \"" + options.log_level + "\"; may be debug, info, warn, error or off");
   logging.format = options.log_format == "json" ? log::Format::Json : log::Format::Text;
   logging.output_path = options.log_output;
-  log::set_up(logging);
+  if (const Status set = log::set_up(logging); !set) return fail("--log-output-path: " + set.error().message());
 
   const Result<LoadedControlPlaneSettings> loaded = load(options);
   if (!loaded) return fail(loaded.error().message());

@@ -48,7 +48,7 @@ int fail(const Error& problem) {
 }
 
 int run(Invocation invocation) {
-  log::set_up(invocation.log);
+  if (const Status set = log::set_up(invocation.log); !set) return fail(with_context(set.error(), "--log-output-path"));
   for (const std::string& remark : invocation.remarks) MESH_LOG_WARN("sidecar", "{}", remark);
   MESH_LOG_INFO("sidecar", "{} sidecar {}", kProduct, kVersion);
 

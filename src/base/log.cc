@@ -29,6 +29,24 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+// A record stays one: what comes from outside can neither begin a line of its own nor talk to a terminal. Further lines of a
+// message are indented.
+std::string one_record(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 8);
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') {
+      out += "\n    ";
+    } else if ((byte < 0x20 && c != '\t') || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 struct State {
   std::mutex mutex;
   Settings settings;
@@ -74,11 +92,16 @@ spdlog::level::level_enum to_spdlog(Level level) {
 
 }  // namespace
 
-void set_up(const Settings& settings) {
+Status set_up(const Settings& settings) {
   State& the = state();
   std::lock_guard lock(the.mutex);
+  try {
+    the.logger = State::make_logger(settings);
+  } catch (const spdlog::spdlog_ex& problem) {
+    return error(ErrorKind::Unavailable, "the log file " + settings.output_path + " cannot be opened: " + problem.what());
+  }
   the.settings = settings;
-  the.logger = State::make_logger(settings);
+  return {};
 }
 
 void set_level(std::string_view room, Level level) {
@@ -133,7 +156,7 @@ void write(std::string_view room, Level level, std::string_view text) {
     logger->log(to_spdlog(level), "\"level\":\"{}\",\"room\":\"{}\",\"message\":\"{}\"", level_name(level), room,
                 escaped(text));
   else
-    logger->log(to_spdlog(level), "{:<5} [{}] {}", level_name(level), room, text);
+    logger->log(to_spdlog(level), "{:<5} [{}] {}", level_name(level), room, one_record(text));
 }
 
 }  // namespace mesh::log

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+
 namespace mesh::log {
 
 enum class Level { Debug, Info, Warn, Error, Off };
@@ -19,8 +21,9 @@ struct Settings {
   std::string output_path;  // empty: standard error
 };
 
-// Call once, before threads start. Without it lines go to standard error as text from Info on.
-void set_up(const Settings& settings);
+// Call once, before threads start. Without it lines go to standard error as text from Info on. Unavailable: the file cannot
+// be opened.
+Status set_up(const Settings& settings);
 void set_level(std::string_view room, Level level);  // an empty room: all of them
 Level level_of(std::string_view room);
 bool parse_level(std::string_view text, Level& out);  // "debug", "info", "warn", "error", "off"

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "model/dataplane.h"
 #include "model/json.h"
+#include "model/rules.h"
 #include "model/yaml.h"
 
 namespace mesh {
@@ -38,6 +39,7 @@ Result<Resource> Gatekeeper::read_dataplane(std::string_view document, const Pro
     return invalid("dataplane.resource", "is " + resource.key.to_string() + ", but the proxy says that it is " + proxy.node_id());
   }
   std::vector<Violation> violations;
+  check_name(resource.key.name, "name", violations);
   if (kDataplaneKind.validate != nullptr) kDataplaneKind.validate(resource.spec, violations);
   if (!violations.empty()) return Error{ErrorKind::Invalid, {}, "the Dataplane is not valid", std::move(violations)};
   return std::move(resource);

@@ -278,6 +278,27 @@ class Protobuf(Case):
         envoy.close()
 
 
+class Names(Case):
+    def test_cannot_forge_lines_of_the_log(self):
+        evil = "kv\n2026-11-24T11:24:12.312Z error [cp] forged\x1b[31m\r\0"
+        token = self.plane.token(tags={"kuma.io/service": ["kv"]})
+        for document in (dataplane(evil), None):
+            answer = proxy.bootstrap("default", evil, token, document)
+            self.assertIn(answer.status, (404, 422), answer.text)
+        for path in Protobuf.STREAMS:
+            with http2.Connection(SIDECARS) as connection:
+                stream = connection.grpc(path, token)
+                stream.send_message(proxy.first_message(path, "default", evil, dataplane(evil)))
+                self.assertEqual(stream.outcome()[0], INVALID)
+        envoy = proxy.Envoy("kv-1", token, dataplane("kv-1"))
+        envoy.refuse[proxy.LISTENER] = evil
+        envoy.until(lambda: "forged" in self.plane.program.log())
+        envoy.close()
+        for line in self.plane.program.log().splitlines():
+            self.assertFalse("forged" in line and line.startswith("2026-11-24T11:24:12"), line)
+            self.assertNotIn("\x1b", line)
+
+
 class Http2(Case):
     def spoken(self, data, port=SIDECARS):
         """What comes back when this follows a good beginning: the code of the GOAWAY, "reset" for a connection that is torn."""
@@ -360,7 +381,7 @@ class Hoarders(Case):
                 for stream in streams:
                     if not stream.is_ended:
                         stream.send(b"x" * 16384)
-            connection.socket.settimeout(0.5)
+            connection.socket.settimeout(0.2)
             while True:
                 connection.step()
         except (OSError, ssl.SSLError):
@@ -376,7 +397,7 @@ class Hoarders(Case):
         def body(connection):
             return connection.open([(":method", "POST"), (":scheme", "https"), (":path", "/bootstrap"), (":authority", "localhost"),
                                     ("content-type", "application/json")])
-        held = [self.hoard(opened, 1_500_000) for opened in (message, body) for _ in range(3)]
+        held = [self.hoard(opened, 800_000) for opened in (message, body) for _ in range(2)]
         self.assert_well(at_most_mb=400)
         token = self.plane.token(tags={"kuma.io/service": ["kv"]})
         self.assertEqual(proxy.bootstrap("default", "honest", token, dataplane("honest")).status, 200)

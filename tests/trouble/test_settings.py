@@ -54,6 +54,7 @@ class Settings(plane.Case):
                 path.write_text(text)
                 self.refused("-c", path, says=says)
         self.refused("-c", "/nowhere/settings.yaml", says=["/nowhere/settings.yaml"])
+        self.refused("--log-output-path", "/proc/nowhere/cp.log", says=["--log-output-path", "/proc/nowhere/cp.log"])
 
     def test_an_unknown_near_miss_is_a_warning_only(self):
         self.plane.start(KUMA_STORE_TYPE="memory", KUMA_DNS_SERVER_DOMAN="mesh", KUMA_SOMETHING_ELSE="1")
