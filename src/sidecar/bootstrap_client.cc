@@ -23,6 +23,7 @@ struct BootstrapClient::State : std::enable_shared_from_this<State> {
         strand(std::move(strand_in)),
         clock(clock_in),
         cp_address(settings.cp_address),
+        refusals_may_pass(settings.auth_type == "aws"),
         tls(std::move(tls_in)),
         backoff(std::chrono::milliseconds(250), settings.retry_backoff),
         give_up_at(clock.steady() + settings.retry_max_duration) {}
@@ -51,7 +52,8 @@ struct BootstrapClient::State : std::enable_shared_from_this<State> {
     }
     if (!response) return try_again(std::move(response).error());
     Error refusal = explain_bootstrap_refusal(response->status, response->body, cp_address);
-    if (refusal.kind == ErrorKind::Invalid || refusal.kind == ErrorKind::Denied) return finish(std::move(refusal));
+    const bool is_final = refusal.kind == ErrorKind::Invalid || (refusal.kind == ErrorKind::Denied && !refusals_may_pass);
+    if (is_final) return finish(std::move(refusal));
     try_again(std::move(refusal));
   }
 
@@ -74,6 +76,7 @@ struct BootstrapClient::State : std::enable_shared_from_this<State> {
   wire::Strand strand;
   Clock& clock;
   std::string cp_address;
+  bool refusals_may_pass;  // the tags of a role may be put right, and IAM takes a while to tell
   wire::TlsClientSettings tls;
   Backoff backoff;
   SteadyTime give_up_at;

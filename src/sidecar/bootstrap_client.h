@@ -1,5 +1,5 @@
 // Asks the control plane for the bootstrap until it answers: with growing pauses, saying what it waits for, and not for
-// ever. A refusal that would be the same again ends it at once.
+// ever. A refusal that would be the same again ends it at once; one for the tags of an IAM role need not be.
 #pragma once
 
 #include <functional>

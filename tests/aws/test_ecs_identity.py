@@ -1,0 +1,179 @@
+"""Tasks prove their IAM roles, end to end: roles made in moto, our stand-in verifies signatures, real Envoys."""
+import datetime
+import os
+import sys
+import time
+import unittest
+
+import aws_lab
+import lab
+
+CACHE = 3  # seconds
+KV, APP = "kv-task", "demo-app-task"
+
+
+def tags(service, **changed):
+    given = {"kuma.io/type": "dataplane", "kuma.io/mesh": "default", "kuma.io/service": service}
+    return {key: value for key, value in {**given, **{f"kuma.io/{k}": v for k, v in changed.items()}}.items() if value is not None}
+
+
+class AwsCase(unittest.TestCase):
+    valid_for = datetime.timedelta(hours=6)
+
+    @classmethod
+    def setUpClass(cls):
+        if not aws_lab.MOTO.exists():
+            raise unittest.SkipTest("moto is missing: tools/fetch_moto")
+        cls.lab = lab.Lab(os.environ["TASKMESH_BINARIES"])
+        cls.addClassCleanup(cls.lab.close)
+        try:
+            cls.build()
+        except lab.Failure as problem:
+            print(f"{problem}\n{cls.lab.problem_report()}", file=sys.stderr)
+            raise
+
+    @classmethod
+    def build(cls):
+        cls.agents = {}
+        cls.moto = aws_lab.Moto(cls.lab.directory)
+        cls.addClassCleanup(cls.moto.close)
+        cls.aws = aws_lab.StandIn(cls.moto, cls.lab.directory)
+        cls.addClassCleanup(cls.aws.close)
+        cls.moto.create_role("control-plane", {})
+        cls.moto.create_role(KV, tags("kv"))
+        cls.moto.create_role(APP, tags("demo-app other"))
+        cls.control_plane = lab.ControlPlane(cls.lab)
+        cls.agent = aws_lab.TaskAgent("cp", cls.aws, "control-plane")
+        cls.addClassCleanup(cls.agent.close)
+        cls.control_plane.environment = {
+            **cls.agent.environment, "AWS_ENDPOINT_URL": cls.aws.url, "AWS_CA_BUNDLE": str(cls.aws.ca_file),
+            "KUMA_DP_SERVER_AUTHN_DP_PROXY_TYPE": "aws-iam", "KUMA_DP_SERVER_AUTHN_ZONE_PROXY_TYPE": "aws-iam",
+            "KUMA_DP_SERVER_AUTHN_ENABLE_RELOADABLE_TOKENS": "true", "KMESH_AWSIAM_AUTHORIZEDACCOUNTIDS": aws_lab.ACCOUNT,
+            "KMESH_AWSIAM_CACHETIME": f"{CACHE}s"}
+        cls.control_plane.start().wait_until_ready()
+        cls.kv = cls.start_task("kv", "kv-1", KV)
+        cls.app = cls.start_task("demo-app", "demo-app-1", APP)
+        for task in (cls.kv, cls.app):
+            task.wait_until_ready()
+        lab.wait_for(lambda: cls.app.counter().status == 200, "demo-app reaches kv")
+
+    @classmethod
+    def start_task(cls, service, name, role, extra=(), account=aws_lab.ACCOUNT):
+        task = lab.Task(cls.lab, cls.control_plane, service, name)
+        agent = aws_lab.TaskAgent(name, cls.aws, role, account, cls.valid_for)
+        cls.addClassCleanup(agent.close)
+        cls.agents[name] = agent
+        task.start(token=None, extra=("--auth-type=aws", *extra), environment=agent.environment)
+        return task
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors) if result else 0
+        super().run(result)
+        if result and len(result.failures) + len(result.errors) > before:
+            print(f"\n{self.id()} failed; the parts said last:\n{self.lab.problem_report()}", file=sys.stderr)
+
+
+class EcsIdentity(AwsCase):
+    def refused(self, name, role, *expected, service="kv", **more):
+        """The sidecar says why, and the control plane too; the proxy does not come in."""
+        task = self.start_task(service, name, role, **more)
+        for text in expected:
+            lab.wait_for(lambda: text in task.sidecar.log(), f'the log of {name} says "{text}"', timeout=15)
+        self.assertEqual(self.control_plane.api("GET", f"/meshes/default/dataplanes/{name}").status, 404)
+        self.addCleanup(task.sidecar.kill)
+        return task
+
+    def test_01_roles_with_the_right_tags_carry_traffic(self):
+        self.assertEqual(self.app.counter().status, 200)
+        self.assertIn("arn:aws:iam::123456789012:role/kv-task", self.kv.sidecar.log())
+        # One credential each, although each proxy opens several streams; two roles, and never one call per stream.
+        self.assertLessEqual(self.aws.count("GetCallerIdentity"), 4)
+        self.assertEqual({outcome for _, outcome in self.aws.journal}, {"200"})
+
+    def test_02_a_role_of_another_service_is_refused_in_words(self):
+        self.refused("kv-2", APP, '"demo-app other"', 'claims service "kv"', "123456789012")
+
+    def test_03_a_role_without_tags_is_refused_in_words(self):
+        self.moto.create_role("bare", {})
+        self.refused("kv-3", "bare", "has no tag kuma.io/type", "no kuma.io/ tags")
+
+    def test_04_another_mesh_another_type_and_look_alikes_are_refused(self):
+        self.moto.create_role("other-mesh", tags("kv", mesh="other"))
+        self.refused("kv-4", "other-mesh", 'kuma.io/mesh is "other", must be "default"')
+        self.moto.create_role("ingress", tags("kv", type="ingress"))
+        self.refused("kv-5", "ingress", 'kuma.io/type is "ingress", must be "dataplane"')
+        self.moto.create_role("look-alike", tags("KV", mesh="default "))
+        self.refused("kv-6", "look-alike", 'kuma.io/mesh is "default ", must be "default"', 'kuma.io/service is "KV"')
+
+    def test_05_a_role_of_another_account_is_refused(self):
+        self.refused("kv-7", KV, "account 210987654321", "KMESH_AWSIAM_AUTHORIZEDACCOUNTIDS", account="210987654321")
+
+    def test_06_a_task_without_a_role_says_so_and_never_asks_the_host(self):
+        task = self.start_task("kv", "kv-8", None)
+        self.assertEqual(task.sidecar.wait(10), 1)
+        self.assertIn("taskRoleArn", task.sidecar.log())
+
+    def test_07_an_unverified_control_plane_gets_no_proof(self):
+        task = self.start_task("kv", "kv-9", KV, extra=("--skip-verify",))
+        self.assertEqual(task.sidecar.wait(10), 1)
+        self.assertIn("--skip-verify", task.sidecar.log())
+
+    def test_08_a_role_that_loses_its_tags_loses_its_streams_and_comes_back_with_them(self):
+        self.moto.untag(KV, "kuma.io/mesh")
+        lab.wait_for(lambda: "proxy default.kv-1 is sent away" in self.control_plane.part.log(), "kv-1 is sent away", CACHE + 5)
+        waiting = self.refused("kv-10", KV, "has no tag kuma.io/mesh")
+        self.moto.tag(KV, "kuma.io/mesh", "default")
+        begin = time.monotonic()
+        waiting.wait_until_ready(CACHE + 10)
+        print(f"kv-10 joined {time.monotonic() - begin:.1f} s after its role got the tag", file=sys.stderr)
+        lab.wait_for(lambda: self.app.counter().json().get("instance") in ("kv-1", "kv-10"), "traffic flows again", 30)
+
+    def test_09_an_outage_of_aws_keeps_who_is_in_and_says_what_is_down(self):
+        lab.wait_for(lambda: self.app.counter().status == 200, "traffic flows", 30)
+        self.aws.fault = ("sts", 503)
+        try:
+            with lab.Traffic(self.app.counter) as traffic:
+                self.refused("kv-12", KV, "AWS STS")
+                traffic.more(200)
+            self.assertEqual(traffic.failures, [])
+        finally:
+            self.aws.fault = None
+
+    def test_10_who_is_in_comes_back_after_the_control_plane_did(self):
+        before = self.aws.count("GetCallerIdentity")
+        self.control_plane.kill()
+        self.control_plane.start().wait_until_ready()
+        lab.wait_for(lambda: self.control_plane.overview("demo-app-1")["dataplaneInsight"]["subscriptions"][-1].get("disconnectTime") is None and
+                     self.aws.count("GetCallerIdentity") > before, "they are connected again", 30)
+        self.assertEqual(self.app.counter().status, 200)
+
+    def test_11_no_log_holds_a_credential(self):
+        for part in self.lab.parts:
+            for keys in self.aws.sessions.values():
+                self.assertNotIn(keys["SessionToken"], part.log())
+                self.assertNotIn(keys["SecretAccessKey"], part.log())
+            self.assertNotIn("taskmesh-aws-1.eyJ", part.log())
+
+
+@unittest.skipUnless(os.environ.get("MESH_AWS_LONG"), "takes seven minutes: set MESH_AWS_LONG=1")
+class Rotation(AwsCase):
+    """Keys that live 17 minutes are renewed after two, and proofs that are signed at the start are void after five."""
+
+    valid_for = datetime.timedelta(minutes=17)
+
+    def test_nobody_notices_that_keys_and_proofs_are_renewed(self):
+        begin = time.monotonic()
+        with lab.Traffic(self.app.counter, threads=1) as traffic:
+            lab.wait_for(lambda: time.monotonic() - begin > 330, "five and a half minutes are over", 360, pause=1)
+            self.assertGreaterEqual(self.agents["kv-1"].asked, 2)
+            before = self.aws.count("GetCallerIdentity")
+            self.control_plane.kill()
+            self.control_plane.start().wait_until_ready()
+            lab.wait_for(lambda: self.aws.count("GetCallerIdentity") >= before + 2, "both prove their roles anew", 60)
+            for task in (self.kv, self.app):
+                lab.wait_for(lambda: self.control_plane.overview(task.name)["dataplaneInsight"]["subscriptions"][-1].get("disconnectTime") is None,
+                             f"{task.name} is connected", 60)
+            lab.wait_for(lambda: time.monotonic() - begin > 400, "some more time is over", 120, pause=1)
+        self.assertEqual(traffic.failures[:3], [], f"{len(traffic.failures)} of {traffic.total} failed")
+        self.assertEqual({outcome for _, outcome in self.aws.journal}, {"200"})
+        print(f"{traffic.total} requests, none lost; kv-1 fetched keys {self.agents['kv-1'].asked} times", file=sys.stderr)
