@@ -36,7 +36,7 @@ std::string clean_code(const std::string& code) {
 
 ErrorKind kind_of(int status, const std::string& code) {
   const auto is = [&](std::initializer_list<std::string_view> codes) { return std::find(codes.begin(), codes.end(), code) != codes.end(); };
-  if (status >= 500 || status == 429 || code.contains("Throttl") ||
+  if (status / 100 != 4 || status == 429 || code.contains("Throttl") ||
       is({"RequestLimitExceeded", "TooManyRequestsException", "SlowDown", "PriorRequestNotComplete", "IDPCommunicationError"})) {
     return ErrorKind::Unavailable;
   }
@@ -115,8 +115,7 @@ Result<XmlElement> send_query(const Caller& caller, const std::string& service, 
 Result<XmlElement> read_query_answer(const std::string& service, const wire::Response& response) {
   if (response.status != 200) {
     const std::string code = code_of(response.body);
-    const ErrorKind kind = response.status / 100 == 3 ? ErrorKind::Unavailable : kind_of(response.status, code);
-    return error(kind, "AWS " + service + " answered with status " + std::to_string(response.status) + ", " + clean_code(code));
+    return error(kind_of(response.status, code), "AWS " + service + " answered with status " + std::to_string(response.status) + ", " + clean_code(code));
   }
   const auto type = response.headers.find("content-type").value_or("");
   if (type != "text/xml" && !type.starts_with("text/xml;")) {
