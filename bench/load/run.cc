@@ -211,28 +211,32 @@ void Run::permission(PhaseResult& result) {
   change_for_all(result, XdsType::Listener, [&](int number) { return api_.put_permission(number); }, &Api::permission_needle);
 }
 
+void Run::replace(std::size_t count, std::vector<std::shared_ptr<Sidecar>>& newcomers) {
+  std::vector<std::shared_ptr<Sidecar>> old;
+  for (const auto& sidecar : fleet_.sidecars())
+    if (sidecar->is_complete() && sidecar->is_running()) old.push_back(sidecar);
+  std::shuffle(old.begin(), old.end(), fleet_.random());
+  old.resize(std::min(old.size(), count));
+  for (const auto& sidecar : old) {
+    auto replacement = add_spare();
+    if (!replacement) break;
+    replacement->start();
+    newcomers.push_back(std::move(replacement));
+    sidecar->leave();
+  }
+}
+
 void Run::churn(PhaseResult& result) {
   result.what = "from its start until a new instance has all its configuration, while 5 % are replaced each second";
-  const auto each_second = static_cast<std::size_t>(std::max(1, settings_.proxies / 20));
+  const auto all_together = static_cast<std::size_t>(std::max(1, settings_.proxies / 20) * settings_.churn_seconds);
+  const int steps = settings_.churn_seconds * 20;
   std::vector<std::shared_ptr<Sidecar>> newcomers;
   const SteadyTime start = fleet_.now();
-  for (int second = 0; second < settings_.churn_seconds; ++second) {
-    fleet_.on_loop([&] {
-      std::vector<std::shared_ptr<Sidecar>> old;
-      for (const auto& sidecar : fleet_.sidecars())
-        if (sidecar->is_complete() && sidecar->is_running()) old.push_back(sidecar);
-      std::shuffle(old.begin(), old.end(), fleet_.random());
-      old.resize(std::min(old.size(), each_second));
-      for (const auto& sidecar : old) {
-        auto replacement = add_spare();
-        if (!replacement) break;
-        replacement->start();
-        newcomers.push_back(std::move(replacement));
-        sidecar->leave();
-      }
-    });
-    events_.progress("churn", static_cast<std::size_t>(second), static_cast<std::size_t>(settings_.churn_seconds));
-    const SteadyTime next = start + std::chrono::seconds(second + 1);
+  for (int step = 1; step <= steps; ++step) {
+    const std::size_t due = all_together * static_cast<std::size_t>(step) / static_cast<std::size_t>(steps);
+    fleet_.on_loop([&] { replace(due - std::min(due, newcomers.size()), newcomers); });
+    events_.progress("churn", newcomers.size(), all_together);
+    const SteadyTime next = start + std::chrono::milliseconds(50) * step;
     if (next > fleet_.now()) fleet_.pause(next - fleet_.now());
   }
   // A newcomer that was replaced itself had been complete.

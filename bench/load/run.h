@@ -46,6 +46,8 @@ class Run {
   bool wait_for_complete(PhaseResult& result, const std::vector<std::shared_ptr<Sidecar>>& sidecars, SteadyTime deadline);
   void change_for_all(PhaseResult& result, XdsType type, const std::function<Status(int)>& put,
                       const std::function<std::string(int)>& needle);
+  // Some leave, and as many new instances come: on the loop.
+  void replace(std::size_t count, std::vector<std::shared_ptr<Sidecar>>& newcomers);
   void fail(PhaseResult& result, const std::string& problem);
   std::shared_ptr<Sidecar> add_spare();
   std::vector<std::shared_ptr<Sidecar>> callers_of(int service) const;

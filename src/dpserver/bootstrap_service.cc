@@ -183,8 +183,13 @@ Result<Resource> BootstrapService::find_dataplane(const BootstrapRequest& reques
 // Envoy will connect to the address that the sidecar used, and compare it with our certificate.
 Status BootstrapService::check_host(const std::string& host) const {
   const auto certificate = certificate_.get();
+  const auto known = good_.get();
+  if (known && known->certificate == certificate && known->host == host) return {};
   MESH_TRY(const bool is_ours, is_certificate_for(*certificate, host));
-  if (is_ours) return {};
+  if (is_ours) {
+    good_.set(std::make_shared<const Good>(Good{certificate, host, known ? known->authority : std::string()}));
+    return {};
+  }
   MESH_TRY(const ServerNames names, server_names_of(*certificate));
   return error(ErrorKind::Invalid,
                fmt::format("the control plane was asked for as \"{}\", but its certificate is for {}, {}; use one of these in "
@@ -194,6 +199,8 @@ Status BootstrapService::check_host(const std::string& host) const {
 
 Result<std::string> BootstrapService::authority_for(const BootstrapRequest& request) const {
   const std::string pem = request.ca_pem.empty() ? *certificate_.get() : request.ca_pem;
+  const auto known = good_.get();
+  if (known && known->authority == pem) return pem;
   const auto good = may_be_authority(pem);
   if (!good) return error(ErrorKind::Invalid, "the CA certificate that the sidecar uses cannot be read");
   if (!*good) {
@@ -201,6 +208,7 @@ Result<std::string> BootstrapService::authority_for(const BootstrapRequest& requ
                  "the sidecar verifies the control plane by a certificate that is no authority (basic constraint CA is false); "
                  "give it the certificate of the CA that signed the control plane's, by --ca-cert-file or KUMA_CONTROL_PLANE_CA_CERT");
   }
+  good_.set(std::make_shared<const Good>(Good{known ? known->certificate : nullptr, known ? known->host : std::string(), pem}));
   return pem;
 }
 

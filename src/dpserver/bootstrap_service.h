@@ -46,6 +46,14 @@ class BootstrapService {
   Result<BootstrapAnswer> answer(const BootstrapRequest& request, const std::string& host, const std::string& source = {}) const;
 
  private:
+  // What was found good last. Most sidecars ask by the same name and bring the same CA, and reading certificates is the
+  // most expensive part of an answer.
+  struct Good {
+    std::shared_ptr<const std::string> certificate;
+    std::string host;  // that it is for
+    std::string authority;
+  };
+
   Status check_host(const std::string& host) const;
   Result<std::string> authority_for(const BootstrapRequest& request) const;
   Result<Resource> find_dataplane(const BootstrapRequest& request) const;
@@ -55,6 +63,7 @@ class BootstrapService {
   const Store& store_;
   Workers& workers_;
   const Published<std::string>& certificate_;
+  mutable Published<Good> good_;
 };
 
 // "host:port", "[::1]:port" or "host" → host.

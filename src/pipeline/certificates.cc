@@ -48,6 +48,14 @@ std::string Certificates::MeshState::trusted_pem() const {
   return out + also_trusted;
 }
 
+NamedResource Certificates::MeshState::trust(const std::string& name) {
+  if (trust_generation_ != generation || trust_.name != name) {
+    trust_ = envoy::trust_secret(name, trusted_pem());
+    trust_generation_ = generation;
+  }
+  return trust_;
+}
+
 bool Certificates::refresh(const MeshSnapshot& mesh, bool in_use) {
   const CaBackend* backend = mesh.spec().enabled_ca();
   if (backend == nullptr) {
@@ -141,11 +149,11 @@ Result<Certificates::Bundle> Certificates::bundle_for(const MeshSnapshot& mesh, 
   const auto found = meshes_.find(mesh.name);
   if (found == meshes_.end() || !found->second.issuer)
     return error(ErrorKind::Unavailable, "the CA of mesh \"" + mesh.name + "\" is not usable");
-  const MeshState& state = found->second;
+  MeshState& state = found->second;
   auto resources = std::make_shared<std::vector<NamedResource>>();
   for (const SecretRef& ref : wanted) {
     if (ref.what == SecretRef::What::MeshCa) {
-      resources->push_back(envoy::trust_secret(ref.name, state.trusted_pem()));
+      resources->push_back(state.trust(ref.name));
     } else {
       MESH_TRY(NamedResource identity, identity_for(state, dataplane, ref.name, out.certificate));
       resources->push_back(std::move(identity));

@@ -74,6 +74,12 @@ class Certificates {
     std::string problem;          // the last that was logged
 
     std::string trusted_pem() const;
+    // The same for all proxies of the mesh: made once.
+    NamedResource trust(const std::string& name);
+
+   private:
+    NamedResource trust_;
+    std::uint64_t trust_generation_ = 0;
   };
   struct Identity {
     std::vector<std::string> uris;
