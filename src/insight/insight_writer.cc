@@ -9,6 +9,8 @@
 namespace mesh {
 namespace {
 
+constexpr Duration kGather = std::chrono::milliseconds(10);
+
 Write write_of(const ProxyId& proxy, DataplaneInsight row, SystemTime now) {
   Write out;
   out.resource.key = {&kDataplaneInsightKind, proxy.mesh, proxy.name};
@@ -57,8 +59,13 @@ void InsightWriter::start() {
 
 void InsightWriter::run(std::stop_token stop) {
   std::optional<SteadyTime> next = step();
-  while (!stop.stop_requested() && !events_.is_closed())
-    next = take(next ? events_.take_all_until(stop, *next) : events_.take_all(stop));
+  while (!stop.stop_requested() && !events_.is_closed()) {
+    std::vector<Event> events = next ? events_.take_all_until(stop, *next) : events_.take_all(stop);
+    const bool is_busy = !events.empty();
+    next = take(std::move(events));
+    // Each push tells of itself: this thread need not wake up for each.
+    if (is_busy) events_.gather_until(stop, after(clock_.steady(), kGather));
+  }
 }
 
 std::optional<SteadyTime> InsightWriter::step() { return take(events_.take_now()); }
