@@ -72,7 +72,7 @@ struct ControlPlane::Rooms {
   std::unique_ptr<Store> store;
   std::unique_ptr<Leadership> leadership;
   std::unique_ptr<StoreSecrets> secrets;
-  std::unique_ptr<Admission> admission;
+  std::unique_ptr<Admission> admission, leader_admission;
   std::unique_ptr<TokenIssuer> issuer;
   std::unique_ptr<TokenVerifier> verifier;
   std::unique_ptr<ConfigBuilder> builder;
@@ -101,7 +101,9 @@ Status ControlPlane::Rooms::start() {
   }
 
   MESH_RETURN_IF_ERROR(start_diagnostics());  // first: it says that we are there, and not ready
-  MESH_TRY(OpenedStore opened, open_store(settings.store, kinds, instance_id));
+  MESH_TRY(OpenedStore opened, open_store(settings.store, kinds, instance_id, [this] {
+    if (pipeline) pipeline->on_others(leadership->others());
+  }));
   store = std::move(opened.store);
   leadership = std::move(opened.leadership);
   secrets = std::make_unique<StoreSecrets>(*store);
@@ -111,10 +113,16 @@ Status ControlPlane::Rooms::start() {
   verifier = std::make_unique<TokenVerifier>(*secrets, clock, std::move(trusts));
 
   builder = std::make_unique<ConfigBuilder>(settings.multizone.zone.name, all_policies());
-  insights = std::make_unique<InsightWriter>(insight_settings(settings, instance_id), *store, clock);
+  const auto leads = [this] { return leadership->is_leader(); };
+  InsightWriterSettings insight_writer = insight_settings(settings, instance_id);
+  insight_writer.others = [this] { return leadership->others(); };
+  insight_writer.leads = leads;
+  insights = std::make_unique<InsightWriter>(std::move(insight_writer), *store, clock);
+  leader_admission = std::make_unique<Admission>(leadership->store(), kinds, admission_settings(settings), clock);
   cleanup = std::make_unique<DataplaneCleanup>(
-      offline_settings(settings), *store, [this](const ResourceKey& key) { return admission->remove(key, kOurselves); }, clock);
-  pipeline = std::make_unique<Pipeline>(pipeline_settings(settings),
+      offline_settings(settings), *store, [this](const ResourceKey& key) { return leader_admission->remove(key, kOurselves); },
+      clock, leads);
+  pipeline = std::make_unique<Pipeline>(pipeline_settings(settings, instance_id),
                                         PipelineNeeds{*store, *secrets, BuildsConfig::with(*builder),
                                                       selects_by(all_policies()), *insights, *cleanup, clock});
   sidecars = std::make_unique<DataplaneServer>(
@@ -122,11 +130,13 @@ Status ControlPlane::Rooms::start() {
                                                         pipeline->ads_sink(), pipeline->liveness_sink()});
   pipeline->connect({[this](StreamId stream, Offer offer) { sidecars->ads().offer(stream, std::move(offer)); },
                      [this](const ProxyId& proxy) { sidecars->on_dataplane_changed(proxy); }});
+  pipeline->on_others(leadership->others());
   MESH_RETURN_IF_ERROR(cleanup->load());
   MESH_RETURN_IF_ERROR(pipeline->load());
   insights->start();
   cleanup->start();
   pipeline->start();
+  opened.watch();
   MESH_RETURN_IF_ERROR(sidecars->listen());
   MESH_RETURN_IF_ERROR(start_api());
   is_ready = true;
@@ -186,6 +196,7 @@ void ControlPlane::stop(Duration grace) {
   rooms.is_ready = false;
   if (rooms.api) rooms.api->drain(grace);
   // Proxies keep what they have; their streams end when the port closes, and they look for another control plane.
+  if (rooms.leadership) rooms.leadership->stop();
   if (rooms.pipeline) rooms.pipeline->stop();
   rooms.loop.stop();
   rooms.loop.wait();

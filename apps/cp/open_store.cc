@@ -18,7 +18,7 @@ Result<PostgresTls> tls_mode(const settings::PostgresTls& settings) {
 
 OpenedStore with_sole_leader(std::unique_ptr<Store> store) {
   auto leader = std::make_unique<SoleLeader>(*store);
-  return {std::move(store), std::move(leader)};
+  return {std::move(store), std::move(leader), [] {}};
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ Result<PostgresStore::Settings> postgres_settings(const settings::Postgres& sett
 }
 
 Result<OpenedStore> open_store(const settings::StoreSection& settings, const KindRegistry& kinds,
-                               const std::string& instance_id) {
+                               const std::string& instance_id, std::function<void()> changed) {
   if (settings.type == "memory") return with_sole_leader(std::make_unique<MemoryStore>());
   if (settings.type == "sqlite") {
     SqliteStore::Settings sqlite;
@@ -59,9 +59,10 @@ Result<OpenedStore> open_store(const settings::StoreSection& settings, const Kin
     MESH_TRY(std::unique_ptr<PostgresStore> store, PostgresStore::open(std::move(postgres), kinds));
     PostgresLeadership::Settings lease;
     lease.holder = instance_id;
-    auto leadership = std::make_unique<PostgresLeadership>(std::move(lease), *store, nullptr);
-    leadership->start();
-    return OpenedStore{std::move(store), std::move(leadership)};
+    auto leadership = std::make_unique<PostgresLeadership>(std::move(lease), *store, std::move(changed));
+    (void)leadership->try_once();
+    auto watch = [&leadership = *leadership] { leadership.start(); };
+    return OpenedStore{std::move(store), std::move(leadership), std::move(watch)};
   }
   return invalid("store.type (KUMA_STORE_TYPE)",
                  "is \"" + settings.type + "\"; may be \"sqlite\" (the default), \"postgres\" or \"memory\"");

@@ -99,8 +99,9 @@ BootstrapSettings bootstrap_settings(const ControlPlaneSettings& settings) {
   return out;
 }
 
-PipelineSettings pipeline_settings(const ControlPlaneSettings& settings) {
+PipelineSettings pipeline_settings(const ControlPlaneSettings& settings, const std::string& instance_id) {
   PipelineSettings out;
+  out.writer.instance_id = instance_id;
   const settings::LivenessSection& liveness = settings.liveness;
   out.writer.liveness = {liveness.both_gone, liveness.one_gone, liveness.restart, liveness.floor_window, liveness.unprobed};
   return out;

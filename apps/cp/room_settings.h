@@ -13,7 +13,7 @@ namespace mesh {
 AccessSettings access_settings(const ControlPlaneSettings& settings);
 AdmissionSettings admission_settings(const ControlPlaneSettings& settings);
 BootstrapSettings bootstrap_settings(const ControlPlaneSettings& settings);
-PipelineSettings pipeline_settings(const ControlPlaneSettings& settings);
+PipelineSettings pipeline_settings(const ControlPlaneSettings& settings, const std::string& instance_id);
 InsightWriterSettings insight_settings(const ControlPlaneSettings& settings, const std::string& instance_id);
 OfflineSettings offline_settings(const ControlPlaneSettings& settings);
 ApiSettings api_settings(const ControlPlaneSettings& settings, const std::string& instance_id);

@@ -10,8 +10,9 @@
 
 namespace mesh {
 
-DataplaneCleanup::DataplaneCleanup(OfflineSettings settings, Store& store, Remove remove, const Clock& clock)
-    : store_(store), remove_(std::move(remove)), clock_(clock), proxies_(settings) {}
+DataplaneCleanup::DataplaneCleanup(OfflineSettings settings, Store& store, Remove remove, const Clock& clock,
+                                   std::function<bool()> leads)
+    : store_(store), remove_(std::move(remove)), clock_(clock), leads_(std::move(leads)), proxies_(settings) {}
 
 DataplaneCleanup::~DataplaneCleanup() {
   events_.close();
@@ -55,6 +56,10 @@ std::optional<SteadyTime> DataplaneCleanup::take(std::vector<Event> events) {
   for (Event& event : events) event(proxies_, now);
   const OfflineProxies::Step step = proxies_.step(now);
   for (const ProxyId& proxy : step.remove) {
+    if (!leads_()) {  // the leader does it, or we when we lead
+      proxies_.load(proxy, true, Duration::zero(), now);
+      continue;
+    }
     const Status removed = remove_({&kDataplaneKind, proxy.mesh, proxy.name});
     if (removed)
       MESH_LOG_INFO("controllers", "removed Dataplane {}: its proxy is gone", proxy.node_id());

@@ -16,7 +16,9 @@ class DataplaneCleanup {
   // Removes one Dataplane; that it is not there any more is no failure.
   using Remove = std::function<Status(const ResourceKey&)>;
 
-  DataplaneCleanup(OfflineSettings settings, Store& store, Remove remove, const Clock& clock);
+  // `leads`: whether it is this control plane's turn. Of several that share a store one removes.
+  DataplaneCleanup(OfflineSettings settings, Store& store, Remove remove, const Clock& clock,
+                   std::function<bool()> leads = [] { return true; });
   ~DataplaneCleanup();
 
   // Reads when the proxies of an earlier control plane were last seen.
@@ -35,6 +37,7 @@ class DataplaneCleanup {
   Store& store_;
   const Remove remove_;
   const Clock& clock_;
+  const std::function<bool()> leads_;
   OfflineProxies proxies_;
   Mailbox<Event> events_;
   std::jthread thread_;

@@ -1,5 +1,7 @@
 #include "controllers/offline_proxies.h"
 
+#include <utility>
+
 namespace mesh {
 
 void OfflineProxies::on_connected(const ProxyId& proxy, bool registered_itself) {
@@ -28,9 +30,23 @@ void OfflineProxies::on_leaving(const ProxyId& proxy) {
   judge(proxy);
 }
 
+void OfflineProxies::on_elsewhere(const ProxyId& proxy, bool is_ours, bool connected, bool registered_itself,
+                                  SteadyTime now) {
+  Record& record = records_[proxy];
+  const bool was = std::exchange(record.elsewhere, !is_ours && connected);
+  if (!is_ours) record.registered_itself = registered_itself;
+  if (record.elsewhere) {
+    record.left = false;
+    record.offline_since.reset();
+  } else if (!record.connected && (was || !record.offline_since)) {
+    record.offline_since = now;
+  }
+  judge(proxy);
+}
+
 void OfflineProxies::on_removed(const ProxyId& proxy) {
   const auto found = records_.find(proxy);
-  if (found == records_.end() || found->second.connected) return;
+  if (found == records_.end() || found->second.connected || found->second.elsewhere) return;
   if (const auto due = due_of_.find(proxy); due != due_of_.end()) {
     due_.erase({due->second, proxy});
     due_of_.erase(due);
@@ -40,14 +56,14 @@ void OfflineProxies::on_removed(const ProxyId& proxy) {
 
 void OfflineProxies::load(const ProxyId& proxy, bool registered_itself, Duration ago, SteadyTime now) {
   Record& record = records_[proxy];
-  if (record.connected) return;
+  if (record.connected || record.elsewhere) return;
   record.registered_itself = registered_itself;
   record.offline_since = now - std::chrono::duration_cast<SteadyTime::duration>(ago);
   judge(proxy);
 }
 
 std::optional<SteadyTime> OfflineProxies::due_of(const Record& record) const {
-  if (record.connected || !record.offline_since) return std::nullopt;
+  if (record.connected || record.elsewhere || !record.offline_since) return std::nullopt;
   const auto after = [&](Duration time) {
     return *record.offline_since + std::chrono::duration_cast<SteadyTime::duration>(time);
   };

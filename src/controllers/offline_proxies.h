@@ -29,6 +29,8 @@ class OfflineProxies {
   void on_disconnected(const ProxyId& proxy, SteadyTime now);  // its last stream
   void on_live(const ProxyId& proxy, bool live);
   void on_leaving(const ProxyId& proxy);
+  // What another control plane says of a proxy that came to it last; `is_ours`: it came to us since.
+  void on_elsewhere(const ProxyId& proxy, bool is_ours, bool connected, bool registered_itself, SteadyTime now);
   void on_removed(const ProxyId& proxy);  // its Dataplane is no more
   // From an earlier control plane: it was last seen `ago`.
   void load(const ProxyId& proxy, bool registered_itself, Duration ago, SteadyTime now);
@@ -41,7 +43,7 @@ class OfflineProxies {
 
  private:
   struct Record {
-    bool connected = false, registered_itself = false, live = false, left = false;
+    bool connected = false, elsewhere = false, registered_itself = false, live = false, left = false;
     std::optional<SteadyTime> offline_since;
   };
   std::optional<SteadyTime> due_of(const Record& record) const;

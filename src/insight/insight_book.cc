@@ -56,6 +56,7 @@ void InsightBook::load(const ProxyId& proxy, DataplaneInsight row) { rows_[proxy
 
 void InsightBook::on_connected(std::uint64_t stream, const Connection& connection, SystemTime now) {
   DataplaneInsight& row = rows_[connection.proxy];
+  const bool was_of_another = is_of_another(row);
   for (Subscription& earlier : row.subscriptions) {
     if (!earlier.is_online()) continue;
     const bool is_ours = std::ranges::any_of(streams_, [&](const auto& open) { return open.second.subscription == earlier.id; });
@@ -76,10 +77,46 @@ void InsightBook::on_connected(std::uint64_t stream, const Connection& connectio
   row.metadata = std::move(metadata);
   streams_[stream] = {connection.proxy, next.id};
   row.subscriptions.push_back(std::move(next));
+  cut(row);
+  // Others that share the store must know soon who judges this proxy now.
+  touch(connection.proxy, was_of_another ? Urgency::AtOnce : Urgency::Soon);
+}
+
+void InsightBook::cut(DataplaneInsight& row) const {
   if (row.subscriptions.size() > settings_.max_subscriptions)
     row.subscriptions.erase(row.subscriptions.begin(),
                             row.subscriptions.end() - static_cast<std::ptrdiff_t>(settings_.max_subscriptions));
-  touch(connection.proxy, Urgency::Soon);
+}
+
+bool InsightBook::is_of_another(const DataplaneInsight& row) const {
+  return !row.subscriptions.empty() && row.subscriptions.back().control_plane_instance_id != settings_.instance_id;
+}
+
+void InsightBook::on_stored(const ProxyId& proxy, const DataplaneInsight& stored) {
+  DataplaneInsight merged = stored;
+  bool lost = false;
+  const auto known = rows_.find(proxy);
+  if (known != rows_.end()) {
+    for (const Subscription& one : known->second.subscriptions) {
+      if (one.control_plane_instance_id != settings_.instance_id) continue;
+      const auto same = std::ranges::find(merged.subscriptions, one.id, &Subscription::id);
+      if (same != merged.subscriptions.end()) {
+        *same = one;
+      } else if (one.is_online()) {
+        merged.subscriptions.push_back(one);
+        lost = true;
+      }
+    }
+    std::ranges::stable_sort(merged.subscriptions, {}, &Subscription::connect_time);
+    cut(merged);
+    if (!is_of_another(merged)) {
+      merged.live = known->second.live;
+      merged.mtls = known->second.mtls;
+      merged.metadata = known->second.metadata;
+    }
+  }
+  rows_[proxy] = std::move(merged);
+  if (lost) touch(proxy, Urgency::AtOnce);
 }
 
 Subscription* InsightBook::find_subscription(std::uint64_t stream) {
@@ -146,16 +183,18 @@ void InsightBook::on_certificate(const ProxyId& proxy, SystemTime issued, System
 void InsightBook::on_live(const ProxyId& proxy, bool live) {
   const auto row = rows_.find(proxy);
   if (row == rows_.end() || row->second.live == live) return;
+  if (is_of_another(row->second) && row->second.is_online()) return;  // that one says so itself
   row->second.live = live;
   touch(proxy, Urgency::AtOnce);
 }
 
-void InsightBook::close_leftovers(SystemTime now) {
+void InsightBook::close_leftovers(SystemTime now, const std::set<std::string>& other_instances) {
   std::set<std::string> ours;
   for (const auto& [stream, open] : streams_) ours.insert(open.subscription);
   for (auto& [proxy, row] : rows_)
     for (Subscription& subscription : row.subscriptions)
-      if (subscription.is_online() && !ours.contains(subscription.id)) {
+      if (subscription.is_online() && !ours.contains(subscription.id) &&
+          !other_instances.contains(subscription.control_plane_instance_id)) {
         subscription.disconnect_time = now;
         touch(proxy, Urgency::Soon);
       }

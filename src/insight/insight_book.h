@@ -48,8 +48,11 @@ class InsightBook {
   void on_certificate(const ProxyId& proxy, SystemTime issued, SystemTime expires, const std::string& backend,
                       const std::vector<std::string>& supported_backends);
   void on_live(const ProxyId& proxy, bool live);
-  // Subscriptions of an earlier control plane whose proxies have not come back.
-  void close_leftovers(SystemTime now);
+  // Another control plane may have written this. What we know of our own connections stands, and is written again where
+  // it was lost.
+  void on_stored(const ProxyId& proxy, const DataplaneInsight& stored);
+  // Subscriptions of control planes that are no more, whose proxies have not come back.
+  void close_leftovers(SystemTime now, const std::set<std::string>& other_instances = {});
   void forget(const ProxyId& proxy);
 
   Urgency urgency() const { return urgency_; }
@@ -67,6 +70,8 @@ class InsightBook {
   Subscription* find_subscription(std::uint64_t stream);
   template <class Count>
   void count(std::uint64_t stream, DiscoveryKind kind, SystemTime now, Count count);
+  bool is_of_another(const DataplaneInsight& row) const;
+  void cut(DataplaneInsight& row) const;
   void touch(const ProxyId& proxy, Urgency urgency);
 
   InsightSettings settings_;

@@ -75,8 +75,8 @@ std::optional<SteadyTime> InsightWriter::take(std::vector<Event> events) {
   const SteadyTime steady = clock_.steady();
   for (Event& event : events) event(book_, now);
   if (close_leftovers_at_ && *close_leftovers_at_ <= steady) {
-    book_.close_leftovers(now);
-    close_leftovers_at_.reset();
+    if (settings_.leads()) book_.close_leftovers(now, settings_.others());
+    close_leftovers_at_ = after(steady, settings_.leftovers);
   }
   std::optional<SteadyTime> next = close_leftovers_at_;
   if (book_.urgency() == Urgency::None) return next;

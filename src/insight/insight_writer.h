@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "base/clock.h"
@@ -20,7 +22,11 @@ struct InsightWriterSettings {
   Duration at_once = std::chrono::milliseconds(20);  // between two batches, when the next control plane must know
   Duration soon = std::chrono::seconds(1);     // the same, when somebody waits
   Duration later = std::chrono::seconds(10);   // when only counters changed
-  Duration leftovers = std::chrono::seconds(40);  // after the start, for proxies to come back
+  // For proxies to come back after the start, or to another control plane when theirs has gone.
+  Duration leftovers = std::chrono::seconds(40);
+  // Other control planes that share the store, and whether it is this one that closes what dead ones left open.
+  std::function<std::set<std::string>()> others = [] { return std::set<std::string>(); };
+  std::function<bool()> leads = [] { return true; };
 };
 
 class InsightWriter {

@@ -14,6 +14,7 @@ void Liveness::on_envoy_connected(const ProxyId& proxy, std::uint64_t stream, St
   Record& record = records_[proxy];
   record.envoy.known = true;
   record.envoy.open.insert(stream);
+  record.elsewhere.reset();
   record.envoy.lost_by_restart = false;
   record.restored = false;
   judge(proxy, record, now);
@@ -104,6 +105,28 @@ void Liveness::restore(const ProxyId& proxy, SteadyTime now) {
   judge(proxy, record, now);
 }
 
+void Liveness::on_elsewhere(const ProxyId& proxy, std::optional<Elsewhere> elsewhere, SteadyTime now) {
+  Record& record = records_[proxy];
+  record.elsewhere = std::move(elsewhere);
+  judge(proxy, record, now);
+  forget_if_unknown(proxy);
+}
+
+void Liveness::on_others(std::set<std::string> alive, SteadyTime now) {
+  const std::set<std::string> were = std::exchange(others_, std::move(alive));
+  for (auto& [proxy, record] : records_) {
+    if (!record.elsewhere) continue;
+    const std::string& instance = record.elsewhere->instance;
+    if (record.live && record.envoy.open.empty() && were.contains(instance) && !others_.contains(instance)) {
+      record.restored = true;
+      record.envoy.known = true;
+      record.envoy.lost = now;
+      record.envoy.lost_by_restart = true;
+    }
+    judge(proxy, record, now);
+  }
+}
+
 Liveness::Step Liveness::step(SteadyTime now) {
   while (!due_.empty() && due_.begin()->first <= now) {
     const ProxyId proxy = due_.begin()->second;
@@ -131,6 +154,11 @@ void Liveness::judge(const ProxyId& proxy, Record& record, SteadyTime now) {
     record.left_silently = false;
     return;
   }
+  if (follows_another(record)) {
+    record.restored = false;
+    record.left_silently = false;
+    return set_live(proxy, record, record.elsewhere->live && record.has_dataplane);
+  }
   if (!record.live) {
     if (is_ready(record, now)) {
       record.left_silently = false;
@@ -151,6 +179,10 @@ void Liveness::judge(const ProxyId& proxy, Record& record, SteadyTime now) {
   for (const std::string& service : record.services) services_[{proxy.mesh, service}].departures.push_back(now);
   record.left_silently = true;
   set_live(proxy, record, false);
+}
+
+bool Liveness::follows_another(const Record& record) const {
+  return record.elsewhere && record.envoy.open.empty() && others_.contains(record.elsewhere->instance);
 }
 
 // A manager has seen both Envoy and the application; what Envoy reports of itself counts where there is none.

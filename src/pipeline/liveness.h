@@ -10,6 +10,8 @@
 //   soon      when both its manager and its Envoy are cut off (`both_gone`), later when only one is, or when it has no
 //             manager that we know of (`one_gone`);
 //   after our own restart, when it has not come back for `restart`.
+// Of a proxy that is connected to another control plane of the same store that one is the judge; it is followed as long as
+// it is alive itself. When it is not, its proxies have the time of a restart (`restart`) to come to somebody else.
 // The slow ways are guarded by a floor, for most often it is us, or the network, and not them: of one service at most
 // half of the endpoints (but at least one) leave silently within `floor_window`, and the last of several never does.
 #pragma once
@@ -52,6 +54,14 @@ class Liveness {
   // It was live when this control plane last stopped.
   void restore(const ProxyId& proxy, SteadyTime now);
 
+  // Another control plane has, or had, its newest connection. None: we have.
+  struct Elsewhere {
+    std::string instance;
+    bool live = false;
+  };
+  void on_elsewhere(const ProxyId& proxy, std::optional<Elsewhere> elsewhere, SteadyTime now);
+  void on_others(std::set<std::string> alive, SteadyTime now);  // control planes
+
   struct Step {
     std::vector<LivenessChange> changes;  // since the last step, in the order in which they happened
     std::optional<SteadyTime> next;       // when to call again if nothing happens before
@@ -83,6 +93,7 @@ class Liveness {
     bool left_silently = false;  // and has not come back
     std::set<std::string> services;
     bool has_dataplane = false;
+    std::optional<Elsewhere> elsewhere;
     std::optional<SteadyTime> due;
   };
   struct Service {
@@ -98,12 +109,14 @@ class Liveness {
   static const Link& who_counts(const Record& record);
   static bool somebody_probes(const Record& record);
   static bool is_refused(const Record& record);
+  bool follows_another(const Record& record) const;
   bool is_ready(const Record& record, SteadyTime now) const;
   std::optional<SteadyTime> silence_ends(const Record& record) const;
   std::optional<SteadyTime> floor_holds_until(const ProxyId& proxy, const Record& record, SteadyTime now);
   void forget_if_unknown(const ProxyId& proxy);
 
   LivenessSettings settings_;
+  std::set<std::string> others_;
   std::map<ProxyId, Record> records_;
   std::map<ServiceKey, Service> services_;
   std::set<std::pair<SteadyTime, ProxyId>> due_;

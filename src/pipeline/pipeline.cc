@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include <boost/json/object.hpp>
+
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "pipeline/traits.h"
@@ -133,6 +135,16 @@ struct Pipeline::State {
     out.leaving = [this](const ProxyId& proxy) {
       needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime) { proxies.on_leaving(proxy); });
     };
+    out.stored = [this](const ProxyId& proxy, std::shared_ptr<const DataplaneInsight> row, Whose whose) {
+      const bool is_ours = whose == Whose::Ours;
+      const bool connected = whose == Whose::AnothersThatIsAlive && row->is_online();
+      const boost::json::object* metadata = row->metadata.if_object();
+      const bool own = metadata != nullptr && metadata->contains("dataplane.resource");
+      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime now) {
+        proxies.on_elsewhere(proxy, is_ours, connected, own, now);
+      });
+      needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_stored(proxy, *row); });
+    };
     out.removed = [this](const ProxyId& proxy) {
       needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime) { proxies.on_removed(proxy); });
       needs.insights.tell([=](InsightBook& book, SystemTime) { book.forget(proxy); });
@@ -229,6 +241,10 @@ void Pipeline::stop() {
     thread->join();
   }
   state.builders.stop();
+}
+
+void Pipeline::on_others(std::set<std::string> alive) {
+  state_->events.put([alive = std::move(alive)](Writer& target) mutable { target.on_others(std::move(alive)); });
 }
 
 std::optional<SteadyTime> Pipeline::step() {

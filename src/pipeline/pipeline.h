@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "ads/ads.h"
@@ -74,6 +75,8 @@ class Pipeline {
   Status load();
   void start();
   void stop();
+  // Which control planes share the store and are alive. Thread-safe; also before load().
+  void on_others(std::set<std::string> alive);
 
   // Without threads: does all that there is to do now. Returns when the next thing is due.
   std::optional<SteadyTime> step();

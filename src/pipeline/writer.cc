@@ -54,6 +54,7 @@ void Writer::on_changes(const ChangeBatch& batch) {
     ResourceChange next{change.resource.key, nullptr};
     if (change.op == Change::Op::Put) next.now = std::make_shared<const Resource>(change.resource);
     note_services(next, now);
+    if (next.now && next.key.kind == &kDataplaneInsightKind) note_insight(*next.now, now);
     input_.resources.push_back(std::move(next));
   }
   input_.upto = batch.upto;
@@ -68,6 +69,27 @@ void Writer::note_services(const ResourceChange& change, SteadyTime now) {
     liveness_.on_services(proxy, std::nullopt, now);
   if (const auto mesh = connected_.find(proxy.mesh); mesh != connected_.end() && mesh->second.contains(proxy.name))
     outputs_.dataplane_changed(proxy);
+}
+
+void Writer::note_insight(const Resource& row, SteadyTime now) {
+  const std::shared_ptr<const DataplaneInsight> insight = row.spec.share<DataplaneInsight>();
+  if (!insight || insight->subscriptions.empty()) return;
+  const auto is_ours = [&](const Subscription& one) { return one.control_plane_instance_id == settings_.instance_id; };
+  if (std::ranges::all_of(insight->subscriptions, is_ours)) return;
+  const ProxyId proxy{row.key.mesh, row.key.name};
+  const Subscription& newest = insight->subscriptions.back();
+  std::optional<Liveness::Elsewhere> elsewhere;
+  if (!is_ours(newest)) elsewhere = {newest.control_plane_instance_id, insight->live};
+  outputs_.stored(proxy, insight,
+                  is_ours(newest)                                               ? Whose::Ours
+                  : others_.contains(newest.control_plane_instance_id) ? Whose::AnothersThatIsAlive
+                                                                                : Whose::Nobodys);
+  liveness_.on_elsewhere(proxy, std::move(elsewhere), now);
+}
+
+void Writer::on_others(std::set<std::string> alive) {
+  others_ = alive;
+  liveness_.on_others(std::move(alive), clock_.steady());
 }
 
 void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits traits, bool registered_itself) {

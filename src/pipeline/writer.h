@@ -14,6 +14,7 @@
 
 #include "ads/ads.h"
 #include "base/published.h"
+#include "model/insight.h"
 #include "pipeline/barriers.h"
 #include "pipeline/builders.h"
 #include "pipeline/certificates.h"
@@ -24,10 +25,14 @@
 namespace mesh {
 
 struct WriterSettings {
+  std::string instance_id;  // of this control plane
   LivenessSettings liveness;
   Duration goodbye_limit = std::chrono::seconds(2);     // for the callers of a proxy that leaves to take it in
   Duration rotation_limit = std::chrono::seconds(60);   // for the proxies of a mesh, per step of a change of CA
 };
+
+// Whose is the newest connection of a proxy, as it is stored?
+enum class Whose { Ours, AnothersThatIsAlive, Nobodys };
 
 // What the writer tells the rest. Called on its thread.
 struct WriterOutputs {
@@ -37,6 +42,8 @@ struct WriterOutputs {
   std::function<void(const ProxyId&, bool registered_itself)> online;           // its first stream
   std::function<void(const ProxyId&)> offline;                                  // after its last stream
   std::function<void(const ProxyId&)> leaving;
+  // What is stored of a proxy that other control planes have to do with.
+  std::function<void(const ProxyId&, std::shared_ptr<const DataplaneInsight>, Whose)> stored;
   std::function<void(const ProxyId&)> removed;                                  // its Dataplane is no more
 };
 
@@ -54,6 +61,7 @@ class Writer {
   void on_readiness(const ProxyId& proxy, std::uint64_t session, const ReadinessReport& report);
   void on_leaving(const ProxyId& proxy, std::move_only_function<void()> withdrawn);
   void on_built(const BuildReport& report);
+  void on_others(std::set<std::string> alive);  // control planes that share the store
   void restore(const std::vector<ProxyId>& live);  // those that were live when this control plane last stopped
 
   // Returns when the next one is due if nothing happens before.
@@ -84,6 +92,7 @@ class Writer {
   void begin_goodbyes();
   std::optional<SteadyTime> renew();
   void check_progress(const ProxyId& proxy, Known& known);
+  void note_insight(const Resource& row, SteadyTime now);
   void note_services(const ResourceChange& change, SteadyTime now);
 
   const WriterSettings settings_;
@@ -98,6 +107,7 @@ class Writer {
   std::shared_ptr<const Snapshot> current_;
   FoldInput input_;
   Liveness liveness_;
+  std::set<std::string> others_;
   Barriers barriers_;
   std::vector<Goodbye> goodbyes_;
   std::set<ProxyId> newcomers_;  // connected since the last turn

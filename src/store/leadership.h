@@ -3,6 +3,9 @@
 // a write only while this instance is the leader in the database itself.
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "store/store.h"
 
 namespace mesh {
@@ -21,6 +24,10 @@ class Leadership {
   virtual bool is_leader() const = 0;
   // The store, for the leader's jobs. Writes are refused (Conflict) when another instance leads. Outlived by this.
   virtual Store& store() = 0;
+  // Other instances that are alive: what they say of their proxies holds. One that stopped is missing within seconds.
+  virtual std::set<std::string> others() const = 0;
+  // Gives back what is held, and tells nobody anything any more.
+  virtual void stop() {}
 };
 
 // Of a store that has one owner.
@@ -29,6 +36,7 @@ class SoleLeader final : public Leadership {
   explicit SoleLeader(Store& store) : store_(store) {}
   bool is_leader() const override { return true; }
   Store& store() override { return store_; }
+  std::set<std::string> others() const override { return {}; }
 
  private:
   Store& store_;

@@ -12,7 +12,17 @@ const std::string kTake =
     "excluded.expires WHERE l.holder = excluded.holder OR l.expires < clock_timestamp() RETURNING token";
 
 const std::string kGiveBack =
-    "UPDATE taskmesh.leases SET expires = clock_timestamp() - interval '1 second' WHERE name = $1 AND holder = $2";
+    "UPDATE taskmesh.leases SET expires = clock_timestamp() - interval '1 second' WHERE name IN ($1, $3) AND holder = "
+    "$2";
+
+// Instances have names like "instance/8a5a1c2e". Those that are long gone are nobody's any more.
+const std::string kInstance = "instance/";
+const std::string kLookRound =
+    "WITH gone AS (DELETE FROM taskmesh.leases WHERE starts_with(name, $1) AND expires < clock_timestamp() - interval "
+    "'1 hour') SELECT holder FROM taskmesh.leases WHERE starts_with(name, $1) AND expires >= clock_timestamp() AND "
+    "holder <> $2";
+
+std::string milliseconds(std::chrono::milliseconds time) { return std::to_string(time.count()) + " milliseconds"; }
 
 }  // namespace
 
@@ -34,18 +44,20 @@ class PostgresLeadership::FencedStore final : public Store {
   PostgresStore& store_;
 };
 
-PostgresLeadership::PostgresLeadership(Settings settings, PostgresStore& store, std::function<void(bool)> changed)
+PostgresLeadership::PostgresLeadership(Settings settings, PostgresStore& store, std::function<void()> changed)
     : settings_(std::move(settings)),
       store_(store),
       changed_(std::move(changed)),
       fenced_(std::make_unique<FencedStore>(*this)) {}
 
-PostgresLeadership::~PostgresLeadership() {
+PostgresLeadership::~PostgresLeadership() { stop(); }
+
+void PostgresLeadership::stop() {
   if (thread_.joinable()) {
     thread_.request_stop();
     thread_.join();
   }
-  if (is_leader()) give_back();
+  if (!std::exchange(stopped_, true)) give_back();
 }
 
 void PostgresLeadership::start() {
@@ -69,12 +81,22 @@ void PostgresLeadership::run(std::stop_token stop) {
   }
 }
 
+std::set<std::string> PostgresLeadership::others() const {
+  std::lock_guard lock(others_mutex_);
+  return others_;
+}
+
 bool PostgresLeadership::try_once() {
+  const bool lead_changed = take_lead(real_clock().steady());
+  const bool others_changed = look_round();
+  if ((lead_changed || others_changed) && changed_) changed_();
+  return is_leader();
+}
+
+bool PostgresLeadership::take_lead(SteadyTime asked) {
   // By our clock it ends before it does by the database's: the request takes time.
-  const SteadyTime asked = real_clock().steady();
   const Result<PostgresRows> rows = store_.pool().with([&](PostgresConnection& connection) {
-    return connection.ask(kTake, {settings_.lease, settings_.holder,
-                                  std::to_string(settings_.holds.count()) + " milliseconds"});
+    return connection.ask(kTake, {settings_.lease, settings_.holder, milliseconds(settings_.holds)});
   });
   if (!rows.has_value() && !said_away_)
     MESH_LOG_WARN("store", "the leader's lease cannot be asked for: {}", rows.error().message());
@@ -86,19 +108,35 @@ bool PostgresLeadership::try_once() {
     leads_until_ = 0;
   }
   const bool leads = is_leader();
-  if (leads != led_) {
-    MESH_LOG_INFO("store", "{} (lease \"{}\", token {})", leads ? "leads now" : "leads no more", settings_.lease,
-                  token_.load());
-    if (changed_) changed_(leads);
-  }
+  if (leads == led_) return false;
   led_ = leads;
-  return leads;
+  MESH_LOG_INFO("store", "{} (lease \"{}\", token {})", leads ? "leads now" : "leads no more", settings_.lease,
+                token_.load());
+  return true;
+}
+
+// What cannot be asked stays as it was: who is cut off from the database knows nothing of the others.
+bool PostgresLeadership::look_round() {
+  const Result<PostgresRows> rows =
+      store_.pool().with([&](PostgresConnection& connection) -> Result<PostgresRows> {
+        MESH_RETURN_IF_ERROR(connection.ask(
+            kTake, {kInstance + settings_.holder, settings_.holder, milliseconds(settings_.holds)}));
+        return connection.ask(kLookRound, {kInstance, settings_.holder});
+      });
+  if (!rows.has_value()) return false;
+  std::set<std::string> found;
+  for (int row = 0; row < rows->count(); ++row) found.emplace(rows->text(row, 0));
+  std::lock_guard lock(others_mutex_);
+  if (found == others_) return false;
+  MESH_LOG_INFO("store", "{} other control planes share this database (were {})", found.size(), others_.size());
+  others_ = std::move(found);
+  return true;
 }
 
 void PostgresLeadership::give_back() {
   leads_until_ = 0;
   (void)store_.pool().with([&](PostgresConnection& connection) {
-    return connection.ask(kGiveBack, {settings_.lease, settings_.holder});
+    return connection.ask(kGiveBack, {settings_.lease, settings_.holder, kInstance + settings_.holder});
   });
 }
 

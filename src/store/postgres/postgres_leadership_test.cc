@@ -16,20 +16,18 @@ struct Instance {
       : store(open_at(server)),
         leadership(std::make_unique<PostgresLeadership>(
             PostgresLeadership::Settings{.holder = std::move(name), .renew = 20ms, .holds = holds}, *store,
-            [this](bool leads) {
+            [this] {
               std::lock_guard lock(mutex);
-              has_led = has_led || leads;
               changed.notify_all();
             })) {}
   void wait_until_it_leads() {
     std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return has_led; });
+    changed.wait(lock, [&] { return leadership->is_leader(); });
   }
 
   std::unique_ptr<PostgresStore> store;
   std::mutex mutex;
   std::condition_variable changed;
-  bool has_led = false;
   std::unique_ptr<PostgresLeadership> leadership;
 };
 
@@ -60,6 +58,22 @@ TEST(PostgresLeadership, MovesWhenItsHolderSaysNothingAnyMore) {
   other.wait_until_it_leads();
   EXPECT_FALSE(one.leadership->is_leader()) << "it knows by its own clock";
   EXPECT_FALSE(one.leadership->try_once());
+}
+
+TEST(PostgresLeadership, KnowsWhichOthersAreAlive) {
+  const PostgresServer server = new_database();
+  Instance one(server, "one"), other(server, "other");
+  (void)one.leadership->try_once();
+  EXPECT_THAT(one.leadership->others(), testing::IsEmpty());
+  {
+    Instance third(server, "third");
+    (void)other.leadership->try_once();
+    (void)third.leadership->try_once();
+    (void)one.leadership->try_once();
+    EXPECT_THAT(one.leadership->others(), testing::ElementsAre("other", "third"));
+  }
+  (void)one.leadership->try_once();
+  EXPECT_THAT(one.leadership->others(), testing::ElementsAre("other"));
 }
 
 TEST(PostgresLeadership, WritesNothingOnceItWasOvertakenUnnoticed) {
