@@ -212,7 +212,8 @@ class Lab:
         for program in (self.envoy, self.program("cp"), self.program("dp"), self.binaries / "kv"):
             if not os.access(program, os.X_OK):
                 raise Failure(f"{program} is missing; build first (./run build)")
-        self._run("ip", "link", "add", "mesh0", "type", "bridge")
+        # With an address of its own: otherwise it changes with each port, and nobody finds the bridge for a while.
+        self._run("ip", "link", "add", "mesh0", "address", "02:00:00:00:00:01", "type", "bridge")
         self._run("ip", "addr", "add", "10.77.0.1/24", "dev", "mesh0")
         self._run("ip", "link", "set", "mesh0", "up")
 
@@ -269,29 +270,29 @@ class Lab:
 
 
 class ControlPlane:
-    """A control plane at 10.77.0.2 with its store in a directory, so that it can be killed and come back."""
+    """A control plane at 10.77.0.2 with its store in a directory, so that it can be killed and come back. Others may
+    stand beside it, with names and addresses of their own."""
 
-    address = "10.77.0.2"
-
-    def __init__(self, lab, environment=None):
-        self.lab, self.environment = lab, environment or {}
-        lab.add_namespace("cp", self.address)
-        self.state = lab.directory / "cp"
+    def __init__(self, lab, environment=None, name="cp", address="10.77.0.2"):
+        self.lab, self.environment, self.name, self.address = lab, environment or {}, name, address
+        lab.add_namespace(name, address)
+        self.state = lab.directory / name
         self.state.mkdir()
         self.ca_file = self.state / "seen-ca.pem"
         self.part = None
 
     def start(self):
-        number = sum(part.name.startswith("control-plane") for part in self.lab.parts)
+        label = "control-plane" if self.name == "cp" else f"control-plane-{self.name}"
+        number = sum(part.name.startswith(label) for part in self.lab.parts)
         environment = {"KUMA_GENERAL_WORK_DIR": str(self.state), "KUMA_MODE": "zone", "KUMA_ENVIRONMENT": "universal", **self.environment}
         command = [self.lab.program("cp"), "run", "--log-level", os.environ.get("TASKMESH_LOG_LEVEL", "info")]
-        self.part = Part(self.lab, "control-plane" + (f"-{number + 1}" if number else ""), "cp", command, environment)
+        self.part = Part(self.lab, label + (f"-{number + 1}" if number else ""), self.name, command, environment)
         return self
 
     def wait_until_ready(self, timeout=30):
         wait_for(lambda: self.diagnostics("/ready").status == 200, "the control plane is ready", timeout, parts=[self.part])
         if not self.ca_file.exists():
-            with inside("cp"):
+            with inside(self.name):
                 pem = wait_for(lambda: ssl.get_server_certificate((self.address, 5678)), "the data plane port shows its certificate",
                                timeout, parts=[self.part])
             self.ca_file.write_text(pem)
@@ -302,11 +303,11 @@ class ControlPlane:
         self.part.kill()
 
     def diagnostics(self, path):
-        return request("GET", "127.0.0.1", 5680, path, namespace="cp", timeout=5)
+        return request("GET", "127.0.0.1", 5680, path, namespace=self.name, timeout=5)
 
     def api(self, method, path, body=None, timeout=10):
         """As the administrator: from loopback."""
-        return request(method, "127.0.0.1", 5681, path, body, namespace="cp", timeout=timeout)
+        return request(method, "127.0.0.1", 5681, path, body, namespace=self.name, timeout=timeout)
 
     def expect(self, method, path, body=None):
         answer = self.api(method, path, body)
@@ -366,7 +367,7 @@ class Task:
             token = self.control_plane.token(self.service)
         template = ROOT / f"examples/counter/dataplane-{self.service}.yaml"
         variables = {"mesh": MESH, "name": self.name, "address": self.address}
-        command = [self.lab.program("dp"), "run", "--cp-address", f"https://{ControlPlane.address}:5678",
+        command = [self.lab.program("dp"), "run", "--cp-address", f"https://{self.control_plane.address}:5678",
                    "--ca-cert-file", self.control_plane.ca_file, "--dataplane-file", template,
                    "--binary-path", self.lab.envoy, "--work-dir", self.directory, "--concurrency", "1",
                    "--log-level", os.environ.get("TASKMESH_LOG_LEVEL", "info")]
