@@ -71,5 +71,25 @@ TEST_F(OfflineProxiesTest, WhatIsGoneIsForgotten) {
   EXPECT_THAT(after(100h), IsEmpty());
 }
 
+TEST_F(OfflineProxiesTest, OneThatWentToAnotherControlPlaneStaysUntilThatOneLosesIt) {
+  proxies.on_connected(kProxy, true);
+  disconnect();
+  proxies.on_elsewhere(kProxy, false, true, true, now_);
+  EXPECT_THAT(after(1h), IsEmpty());
+  proxies.on_elsewhere(kProxy, false, false, true, now_);
+  EXPECT_THAT(after(9s), IsEmpty());
+  EXPECT_THAT(after(1s), ElementsAre(kProxy));
+}
+
+TEST_F(OfflineProxiesTest, OneThatCameFromAnotherControlPlaneStaysWhileItIsHere) {
+  proxies.on_elsewhere(kProxy, false, true, true, now_);
+  proxies.on_connected(kProxy, true);
+  proxies.on_elsewhere(kProxy, false, false, true, now_);  // the news of its going come late
+  EXPECT_THAT(after(1h), IsEmpty());
+  proxies.on_elsewhere(kProxy, true, false, true, now_);
+  disconnect();
+  EXPECT_THAT(after(10s), ElementsAre(kProxy));
+}
+
 }  // namespace
 }  // namespace mesh

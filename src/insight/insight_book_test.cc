@@ -121,5 +121,75 @@ TEST_F(InsightBookTest, CertificatesAreCounted) {
   EXPECT_EQ(row().mtls->certificate_expiration_time, kStart + 43h);
 }
 
+// ---- several control planes
+
+class TwoBooks : public InsightBookTest {
+ protected:
+  void connect_other(std::uint64_t stream, SystemTime when) {
+    other.on_connected(stream, {kProxy, "{}", "1.40.0", ""}, when);
+  }
+  // What one writes the other reads, until nobody has anything to write.
+  void exchange() {
+    for (int turn = 0; turn < 4; ++turn) {
+      for (auto& [proxy, row] : book.take_changed()) other.on_stored(proxy, row);
+      for (auto& [proxy, row] : other.take_changed()) book.on_stored(proxy, row);
+    }
+    EXPECT_EQ(book.urgency(), Urgency::None);
+    EXPECT_EQ(other.urgency(), Urgency::None);
+  }
+
+  InsightBook other{InsightSettings{.instance_id = "cp-2"}};
+};
+
+TEST_F(TwoBooks, AProxyThatMovesHasOneRow) {
+  connect(1);
+  book.on_live(kProxy, true);
+  exchange();
+  EXPECT_TRUE(other.find(kProxy)->live);
+  connect_other(1, kStart + 5s);
+  exchange();
+  book.on_disconnected(1, kStart + 6s);  // noticed late
+  exchange();
+  for (const InsightBook* each : {&book, &other}) {
+    const DataplaneInsight& row = *each->find(kProxy);
+    ASSERT_THAT(row.subscriptions, SizeIs(2));
+    EXPECT_EQ(row.subscriptions.back().control_plane_instance_id, "cp-2");
+    EXPECT_TRUE(row.is_online());
+    EXPECT_TRUE(row.live);
+  }
+}
+
+TEST_F(TwoBooks, WhatAnotherOverwroteIsWrittenAgain) {
+  connect(1);
+  exchange();
+  connect_other(1, kStart + 5s);
+  book.on_disconnected(1, kStart + 5s);
+  const auto late = book.take_changed();  // it did not know of the new connection
+  exchange();
+  for (auto& [proxy, row] : late) other.on_stored(proxy, row);
+  EXPECT_EQ(other.urgency(), Urgency::AtOnce);
+  exchange();
+  EXPECT_TRUE(book.find(kProxy)->is_online());
+}
+
+TEST_F(TwoBooks, OnlyTheOneThatAProxyIsConnectedToSaysWhetherItIsLive) {
+  connect_other(1, kStart);
+  other.on_live(kProxy, true);
+  exchange();
+  book.on_live(kProxy, false);
+  exchange();
+  EXPECT_TRUE(other.find(kProxy)->live);
+  EXPECT_TRUE(book.find(kProxy)->live);
+}
+
+TEST_F(TwoBooks, LeftoversOfOneThatIsAliveAreNone) {
+  connect_other(1, kStart);
+  exchange();
+  book.close_leftovers(kStart + 40s, {"cp-2"});
+  EXPECT_TRUE(book.find(kProxy)->is_online());
+  book.close_leftovers(kStart + 80s, {});
+  EXPECT_FALSE(book.find(kProxy)->is_online());
+}
+
 }  // namespace
 }  // namespace mesh

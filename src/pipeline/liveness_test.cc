@@ -318,5 +318,64 @@ TEST_F(LivenessTest, ForgetsWhatNobodyAsksForAnyMore) {
   EXPECT_EQ(last_.next, std::nullopt);
 }
 
+// ---- several control planes
+
+TEST_F(LivenessTest, FollowsTheControlPlaneThatAProxyIsConnectedTo) {
+  liveness.on_others({"two"}, now());
+  known("a");
+  liveness.on_elsewhere(id("a"), {{"two", true}}, now());
+  EXPECT_THAT(changes(), ElementsAre("+a"));
+  wait(1h);
+  EXPECT_THAT(changes(), IsEmpty());
+  liveness.on_elsewhere(id("a"), {{"two", false}}, now());
+  EXPECT_THAT(changes(), ElementsAre("-a"));
+}
+
+TEST_F(LivenessTest, KeepsAProxyThatMovesToAnotherControlPlane) {
+  liveness.on_others({"two"}, now());
+  up("a");
+  EXPECT_THAT(changes(), ElementsAre("+a"));
+  cut_off("a");
+  liveness.on_elsewhere(id("a"), {{"two", true}}, now());
+  wait(1h);
+  EXPECT_THAT(changes(), IsEmpty());
+}
+
+TEST_F(LivenessTest, KeepsAProxyThatComesFromAnotherControlPlane) {
+  liveness.on_others({"two"}, now());
+  known("a");
+  liveness.on_elsewhere(id("a"), {{"two", true}}, now());
+  EXPECT_THAT(changes(), ElementsAre("+a"));
+  manager("a");
+  envoy("a");
+  liveness.on_elsewhere(id("a"), std::nullopt, now());
+  wait(1h);
+  EXPECT_THAT(changes(), IsEmpty());
+  manager_says("a", false);
+  EXPECT_THAT(changes(), ElementsAre("-a")) << "its own word counts";
+}
+
+TEST_F(LivenessTest, GivesProxiesOfAControlPlaneThatDiedTheTimeOfARestart) {
+  liveness.on_others({"two"}, now());
+  known("a");
+  known("b");
+  for (const char* name : {"a", "b"}) liveness.on_elsewhere(id(name), {{"two", true}}, now());
+  EXPECT_THAT(changes(), ElementsAre("+a", "+b"));
+  liveness.on_others({}, now());
+  wait(29s);
+  EXPECT_THAT(changes(), IsEmpty());
+  envoy("b");
+  wait(1s);
+  EXPECT_THAT(changes(), ElementsAre("-a"));
+}
+
+TEST_F(LivenessTest, BelievesNoControlPlaneThatIsNotAlive) {
+  known("a");
+  liveness.on_elsewhere(id("a"), {{"long ago", true}}, now());
+  EXPECT_THAT(changes(), IsEmpty());
+  liveness.on_others({"long ago"}, now());
+  EXPECT_THAT(changes(), ElementsAre("+a")) << "it was alive after all";
+}
+
 }  // namespace
 }  // namespace mesh
