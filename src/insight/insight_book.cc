@@ -78,6 +78,7 @@ void InsightBook::on_connected(std::uint64_t stream, const Connection& connectio
   streams_[stream] = {connection.proxy, next.id};
   row.subscriptions.push_back(std::move(next));
   cut(row);
+  put_manager(connection.proxy, row);
   // Others that share the store must know soon who judges this proxy now.
   touch(connection.proxy, was_of_another ? Urgency::AtOnce : Urgency::Soon);
 }
@@ -90,6 +91,30 @@ void InsightBook::cut(DataplaneInsight& row) const {
 
 bool InsightBook::is_of_another(const DataplaneInsight& row) const {
   return !row.subscriptions.empty() && row.subscriptions.back().control_plane_instance_id != settings_.instance_id;
+}
+
+void InsightBook::on_manager(const ProxyId& proxy, std::optional<ManagerWord> word) {
+  if (word)
+    managers_[proxy] = *std::move(word);
+  else
+    managers_.erase(proxy);
+  const auto row = rows_.find(proxy);
+  if (row != rows_.end() && put_manager(proxy, row->second)) touch(proxy, Urgency::AtOnce);
+}
+
+// Of two control planes that think they have the manager the one has it that it came to last. Returns whether the row
+// was not as it is now.
+bool InsightBook::put_manager(const ProxyId& proxy, DataplaneInsight& row) const {
+  const auto ours = managers_.find(proxy);
+  const bool is_ours = row.manager && row.manager->instance == settings_.instance_id;
+  if (ours == managers_.end()) {
+    if (is_ours) row.manager.reset();
+    return is_ours;
+  }
+  if (row.manager && !is_ours && row.manager->since > ours->second.since) return false;
+  if (row.manager == ours->second) return false;
+  row.manager = ours->second;
+  return true;
 }
 
 void InsightBook::on_stored(const ProxyId& proxy, const DataplaneInsight& stored) {
@@ -115,6 +140,7 @@ void InsightBook::on_stored(const ProxyId& proxy, const DataplaneInsight& stored
       merged.metadata = known->second.metadata;
     }
   }
+  lost |= put_manager(proxy, merged);
   rows_[proxy] = std::move(merged);
   if (lost) touch(proxy, Urgency::AtOnce);
 }

@@ -48,6 +48,8 @@ class InsightBook {
   void on_certificate(const ProxyId& proxy, SystemTime issued, SystemTime expires, const std::string& backend,
                       const std::vector<std::string>& supported_backends);
   void on_live(const ProxyId& proxy, bool live);
+  // Of a manager that is connected to us; none: it is not any more.
+  void on_manager(const ProxyId& proxy, std::optional<ManagerWord> word);
   // Another control plane may have written this. What we know of our own connections stands, and is written again where
   // it was lost.
   void on_stored(const ProxyId& proxy, const DataplaneInsight& stored);
@@ -72,11 +74,13 @@ class InsightBook {
   void count(std::uint64_t stream, DiscoveryKind kind, SystemTime now, Count count);
   bool is_of_another(const DataplaneInsight& row) const;
   void cut(DataplaneInsight& row) const;
+  bool put_manager(const ProxyId& proxy, DataplaneInsight& row) const;
   void touch(const ProxyId& proxy, Urgency urgency);
 
   InsightSettings settings_;
   std::map<ProxyId, DataplaneInsight> rows_;
   std::map<std::uint64_t, Stream> streams_;
+  std::map<ProxyId, ManagerWord> managers_;  // those that are connected to us
   std::set<ProxyId> changed_;
   Urgency urgency_ = Urgency::None;
 };

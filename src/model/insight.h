@@ -86,6 +86,18 @@ BOOST_DESCRIBE_STRUCT(CertificateStatus, (),
                       (certificate_expiration_time, last_certificate_regeneration, certificate_regenerations,
                        issued_backend, supported_backends))
 
+// What a proxy's sidecar manager said last, for the control planes that it is not connected to. Ours.
+struct ManagerWord {
+  std::string instance;  // of the control plane that it is connected to
+  SystemTime since{};
+  std::optional<bool> ready;
+  std::vector<std::uint32_t> unavailable_ports;
+  bool leaving = false;
+
+  friend bool operator==(const ManagerWord&, const ManagerWord&) = default;
+};
+BOOST_DESCRIBE_STRUCT(ManagerWord, (), (instance, since, ready, unavailable_ports, leaving))
+
 struct DataplaneInsight {
   std::vector<Subscription> subscriptions;  // the newest is last
   std::optional<CertificateStatus> mtls;    // JSON: "mTLS"
@@ -93,12 +105,13 @@ struct DataplaneInsight {
   boost::json::value open_telemetry;
   // It may get traffic: what a control plane that starts anew goes by until it has heard from its proxies. Ours.
   bool live = false;
+  std::optional<ManagerWord> manager;
 
   bool is_online() const { return !subscriptions.empty() && subscriptions.back().is_online(); }
 
   static constexpr std::array kRules = {FieldRule{.member = "mtls", .json = "mTLS"}};
 };
-BOOST_DESCRIBE_STRUCT(DataplaneInsight, (), (subscriptions, mtls, metadata, open_telemetry, live))
+BOOST_DESCRIBE_STRUCT(DataplaneInsight, (), (subscriptions, mtls, metadata, open_telemetry, live, manager))
 
 // ---- zones
 

@@ -145,6 +145,9 @@ struct Pipeline::State {
       });
       needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_stored(proxy, *row); });
     };
+    out.manager = [this](const ProxyId& proxy, std::optional<ManagerWord> word) {
+      needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_manager(proxy, word); });
+    };
     out.removed = [this](const ProxyId& proxy) {
       needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime) { proxies.on_removed(proxy); });
       needs.insights.tell([=](InsightBook& book, SystemTime) { book.forget(proxy); });

@@ -33,7 +33,8 @@ Writer::Writer(WriterSettings settings, const Clock& clock, Certificates& certif
       selects_(std::move(selects)),
       outputs_(std::move(outputs)),
       current_(std::make_shared<Snapshot>()),
-      liveness_(settings.liveness) {
+      liveness_(settings.liveness),
+      managers_(settings.instance_id, outputs_.manager) {
   snapshot_.set(current_);
 }
 
@@ -54,7 +55,12 @@ void Writer::on_changes(const ChangeBatch& batch) {
     ResourceChange next{change.resource.key, nullptr};
     if (change.op == Change::Op::Put) next.now = std::make_shared<const Resource>(change.resource);
     note_services(next, now);
-    if (next.now && next.key.kind == &kDataplaneInsightKind) note_insight(*next.now, now);
+    if (next.key.kind == &kDataplaneInsightKind) {
+      if (next.now)
+        note_insight(*next.now, now);
+      else
+        managers_.on_stored({next.key.mesh, next.key.name}, nullptr, liveness_, now);
+    }
     input_.resources.push_back(std::move(next));
   }
   input_.upto = batch.upto;
@@ -73,9 +79,13 @@ void Writer::note_services(const ResourceChange& change, SteadyTime now) {
 
 void Writer::note_insight(const Resource& row, SteadyTime now) {
   const std::shared_ptr<const DataplaneInsight> insight = row.spec.share<DataplaneInsight>();
-  if (!insight || insight->subscriptions.empty()) return;
+  if (!insight) return;
+  const ManagerWord* manager = insight->manager ? &*insight->manager : nullptr;
+  if (managers_.on_stored({row.key.mesh, row.key.name}, manager, liveness_, now))
+    outputs_.leaving({row.key.mesh, row.key.name});
+  if (insight->subscriptions.empty()) return;
   const auto is_ours = [&](const Subscription& one) { return one.control_plane_instance_id == settings_.instance_id; };
-  if (std::ranges::all_of(insight->subscriptions, is_ours)) return;
+  if (std::ranges::all_of(insight->subscriptions, is_ours) && manager == nullptr) return;
   const ProxyId proxy{row.key.mesh, row.key.name};
   const Subscription& newest = insight->subscriptions.back();
   std::optional<Liveness::Elsewhere> elsewhere;
@@ -89,6 +99,7 @@ void Writer::note_insight(const Resource& row, SteadyTime now) {
 
 void Writer::on_others(std::set<std::string> alive) {
   others_ = alive;
+  managers_.on_others(alive, liveness_, clock_.steady());
   liveness_.on_others(std::move(alive), clock_.steady());
 }
 
@@ -185,14 +196,17 @@ void Writer::check_progress(const ProxyId& proxy, Known& known) {
 }
 
 void Writer::on_reporter_connected(const ProxyId& proxy, std::uint64_t session, LivenessSource source) {
+  if (source == LivenessSource::Manager) managers_.on_connected(proxy, session, clock_.now());
   liveness_.on_reporter_connected(proxy, session, source, clock_.steady());
 }
 
 void Writer::on_reporter_disconnected(const ProxyId& proxy, std::uint64_t session, LivenessSource source) {
+  if (source == LivenessSource::Manager) managers_.on_disconnected(proxy, session);
   liveness_.on_reporter_disconnected(proxy, session, source, clock_.steady());
 }
 
 void Writer::on_readiness(const ProxyId& proxy, std::uint64_t session, const ReadinessReport& report) {
+  if (report.source == LivenessSource::Manager) managers_.on_readiness(proxy, session, report);
   liveness_.on_readiness(proxy, session, report, clock_.steady());
 }
 
@@ -202,6 +216,7 @@ void Writer::on_leaving(const ProxyId& proxy, std::move_only_function<void()> wi
     if (const auto found = mesh->dataplanes.find(proxy.name); found != mesh->dataplanes.end())
       goodbye.services = services_of(*found->second);
   goodbyes_.push_back(std::move(goodbye));
+  managers_.on_leaving(proxy);
   liveness_.on_leaving(proxy, clock_.steady());
   outputs_.leaving(proxy);
 }

@@ -19,6 +19,7 @@
 #include "pipeline/builders.h"
 #include "pipeline/certificates.h"
 #include "pipeline/liveness.h"
+#include "pipeline/managers.h"
 #include "snapshot/fold.h"
 #include "store/store.h"
 
@@ -44,6 +45,7 @@ struct WriterOutputs {
   std::function<void(const ProxyId&)> leaving;
   // What is stored of a proxy that other control planes have to do with.
   std::function<void(const ProxyId&, std::shared_ptr<const DataplaneInsight>, Whose)> stored;
+  Managers::Tell manager;
   std::function<void(const ProxyId&)> removed;                                  // its Dataplane is no more
 };
 
@@ -107,6 +109,7 @@ class Writer {
   std::shared_ptr<const Snapshot> current_;
   FoldInput input_;
   Liveness liveness_;
+  Managers managers_;
   std::set<std::string> others_;
   Barriers barriers_;
   std::vector<Goodbye> goodbyes_;
