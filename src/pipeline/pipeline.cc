@@ -1,5 +1,6 @@
 #include "pipeline/pipeline.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -16,6 +17,8 @@ namespace mesh {
 namespace {
 
 using WriterEvent = std::move_only_function<void(Writer&)>;
+
+constexpr std::chrono::milliseconds kLongTurn{1}, kLongestGather{20};
 
 DiscoveryKind kind_of(XdsType type) {
   switch (type) {
@@ -205,8 +208,15 @@ std::optional<SteadyTime> Pipeline::State::take(std::vector<WriterEvent> batch) 
 
 void Pipeline::State::run_writer(std::stop_token stop) {
   std::optional<SteadyTime> next = take(events.take_now());
-  while (!stop.stop_requested() && !events.is_closed())
-    next = take(next ? events.take_all_until(stop, *next) : events.take_all(stop));
+  while (!stop.stop_requested() && !events.is_closed()) {
+    std::vector<WriterEvent> batch = next ? events.take_all_until(stop, *next) : events.take_all(stop);
+    const SteadyTime began = needs.clock.steady();
+    next = take(std::move(batch));
+    // In a large mesh a turn copies large tables: then more is done in each, and this thread is never busy for more than
+    // half of the time.
+    const SteadyTime ended = needs.clock.steady();
+    if (ended - began > kLongTurn) events.gather_until(stop, ended + std::min<SteadyTime::duration>(ended - began, kLongestGather));
+  }
 }
 
 Pipeline::Pipeline(PipelineSettings settings, PipelineNeeds needs)
