@@ -1,9 +1,9 @@
 #include "load/api.h"
 
 #include <boost/json.hpp>
-#include <memory>
-
 #include <fmt/format.h>
+
+#include <memory>
 
 #include "ads/wire_format.h"
 #include "wire/client.h"
@@ -72,7 +72,8 @@ std::string policy_path(const LoadSettings& settings, const std::string& kinds, 
 }
 
 std::string policy(const LoadSettings& settings, const char* type, const std::string& name, json::object spec) {
-  return json::serialize(json::object{{"type", type}, {"mesh", settings.mesh}, {"name", name}, {"spec", std::move(spec)}});
+  return json::serialize(
+      json::object{{"type", type}, {"mesh", settings.mesh}, {"name", name}, {"spec", std::move(spec)}});
 }
 
 }  // namespace
@@ -98,13 +99,15 @@ Status Api::put_policies() {
     const int service = i % settings.service_count();
     const std::string name = fmt::format("load-{}", i);
     if (i % 2 == 0) {
-      MESH_RETURN_IF_ERROR(put(policy_path(settings, "meshtimeouts", name),
-                               policy(settings, "MeshTimeout", name,
-                                      timeout_spec(of_service(service_name(service)), {{"idleTimeout", fmt::format("{}m", 10 + i)}}))));
+      MESH_RETURN_IF_ERROR(
+          put(policy_path(settings, "meshtimeouts", name),
+              policy(settings, "MeshTimeout", name,
+                     timeout_spec(of_service(service_name(service)), {{"idleTimeout", fmt::format("{}m", 10 + i)}}))));
     } else {
       MESH_RETURN_IF_ERROR(put(policy_path(settings, "meshtrafficpermissions", name),
                                policy(settings, "MeshTrafficPermission", name,
-                                      permission_spec(of_service(service_name(service)), of_service(fmt::format("friend-{}", i)), "Allow"))));
+                                      permission_spec(of_service(service_name(service)),
+                                                      of_service(fmt::format("friend-{}", i)), "Allow"))));
     }
   }
   return {};
@@ -132,7 +135,8 @@ std::string Api::timeout_needle(int number) {
 Status Api::put_permission(int number) {
   const std::string name = "a-load-permission";
   return put(policy_path(fleet_.settings, "meshtrafficpermissions", name),
-             policy(fleet_.settings, "MeshTrafficPermission", name, permission_spec(on_all_of_mesh(), of_service(caller(number)), "Deny")));
+             policy(fleet_.settings, "MeshTrafficPermission", name,
+                    permission_spec(on_all_of_mesh(), of_service(caller(number)), "Deny")));
 }
 
 std::string Api::permission_needle(int number) { return caller(number); }
@@ -149,13 +153,15 @@ Result<std::vector<std::string>> Api::make_tokens(const std::vector<Instance>& i
   work->ask_next = [this, &instances](const std::shared_ptr<Work>& self) {
     if (self->next == instances.size() || self->problem) return;
     const std::size_t mine = self->next++;
-    const json::object body{{"name", instances[mine].name}, {"mesh", fleet_.settings.mesh}, {"type", "dataplane"}, {"validFor", "24h"}};
+    const json::object body{
+        {"name", instances[mine].name}, {"mesh", fleet_.settings.mesh}, {"type", "dataplane"}, {"validFor", "24h"}};
     wire::fetch(fleet_.loop(), request_to("POST", fleet_.settings.api_url + "/tokens/dataplane", json::serialize(body)),
                 [self, mine](Result<wire::Response> answer) {
                   if (!answer) {
                     self->problem = answer.error();
                   } else if (answer->status != 200) {
-                    self->problem = error(ErrorKind::Denied, fmt::format("POST /tokens/dataplane: status {} {}", answer->status, answer->body));
+                    self->problem = error(ErrorKind::Denied, fmt::format("POST /tokens/dataplane: status {} {}",
+                                                                         answer->status, answer->body));
                   } else {
                     self->tokens[mine] = answer->body;
                     ++self->done;
@@ -166,7 +172,8 @@ Result<std::vector<std::string>> Api::make_tokens(const std::vector<Instance>& i
   fleet_.on_loop([&] {
     for (std::size_t i = 0; i < kTokensAtOnce; ++i) work->ask_next(work);
   });
-  const bool made = fleet_.wait_until([&] { return work->problem || work->done == instances.size(); }, std::chrono::seconds(120));
+  const bool made =
+      fleet_.wait_until([&] { return work->problem || work->done == instances.size(); }, std::chrono::seconds(120));
   if (work->problem) return *work->problem;
   if (!made) return error(ErrorKind::Unavailable, "the control plane did not make all tokens within two minutes");
   return work->tokens;

@@ -1,9 +1,9 @@
 #include "load/fleet.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <future>
-
-#include <fmt/format.h>
 
 #include "base/clock.h"
 
@@ -94,7 +94,8 @@ int Fleet::live_instances(int service) const {
 bool Fleet::has_all_endpoints(const Sidecar& sidecar) const {
   static thread_local std::vector<int> live;  // by service, for one look over all sidecars
   static thread_local SteadyTime counted_at{};
-  if (now() - counted_at > std::chrono::milliseconds(5) || live.size() != static_cast<std::size_t>(settings.service_count())) {
+  if (now() - counted_at > std::chrono::milliseconds(5) ||
+      live.size() != static_cast<std::size_t>(settings.service_count())) {
     live.assign(static_cast<std::size_t>(settings.service_count()), 0);
     for (const auto& other : sidecars_)
       if (other->is_running()) ++live[static_cast<std::size_t>(other->instance.service)];
@@ -115,7 +116,8 @@ void Fleet::watch(Watch what, const std::vector<std::shared_ptr<Sidecar>>& expec
 
 std::vector<double> Fleet::take_latencies(SteadyTime since) {
   std::vector<double> out;
-  for (const SteadyTime met : met_) out.push_back(std::max(0.0, std::chrono::duration<double, std::milli>(met - since).count()));
+  for (const SteadyTime met : met_)
+    out.push_back(std::max(0.0, std::chrono::duration<double, std::milli>(met - since).count()));
   watch_.reset();
   met_.clear();
   return out;

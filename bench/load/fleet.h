@@ -1,5 +1,5 @@
-// All sidecars of a run, what they were sent together, and what the run waits for. Its loop has one thread, and everything
-// that belongs to sidecars happens there; the run's own thread asks by on_loop() and waits by wait_until().
+// All sidecars of a run, what they were sent together, and what the run waits for. Its loop has one thread, and
+// everything that belongs to sidecars happens there; the run's own thread asks by on_loop() and waits by wait_until().
 #pragma once
 
 #include <condition_variable>
@@ -44,7 +44,8 @@ class Fleet {
   // --- from the run's thread
   void on_loop(const std::function<void()>& task);  // waits for it
   // Looks every few milliseconds. False: the limit has passed.
-  bool wait_until(const std::function<bool()>& reached_on_loop, Duration limit, const std::function<void()>& on_look = {});
+  bool wait_until(const std::function<bool()>& reached_on_loop, Duration limit,
+                  const std::function<void()>& on_look = {});
   void pause(Duration duration);
 
   // --- on the loop

@@ -16,7 +16,8 @@ constexpr const char* kHealthPath = "/envoy.service.health.v3.HealthDiscoverySer
 
 class Sidecar::HealthEvents final : public wire::GrpcEvents {
  public:
-  HealthEvents(std::weak_ptr<Sidecar> sidecar, std::uint64_t session) : sidecar_(std::move(sidecar)), session_(session) {}
+  HealthEvents(std::weak_ptr<Sidecar> sidecar, std::uint64_t session)
+      : sidecar_(std::move(sidecar)), session_(session) {}
   void on_message(std::string message) override {
     if (const auto self = current()) self->on_health_request(message);
   }

@@ -6,8 +6,8 @@ namespace mesh::load {
 
 Verdict Holdings::take(Speaks speaks, const HeardResponse& response) {
   Type& type = of(response.type);
-  const bool is_whole = speaks == Speaks::StateOfTheWorld &&
-                        (response.type == XdsType::Cluster || response.type == XdsType::Listener);
+  const bool is_whole =
+      speaks == Speaks::StateOfTheWorld && (response.type == XdsType::Cluster || response.type == XdsType::Listener);
   bool is_news = !type.is_answered;
   Verdict verdict;
   std::set<std::string, std::less<>> mentioned;
@@ -38,9 +38,11 @@ Verdict Holdings::take(Speaks speaks, const HeardResponse& response) {
     if (found == type.resources.end()) return;
     is_news = true;
     if (response.type == XdsType::Cluster) {
-      if (const auto refers = cluster_references_.find(name); refers != cluster_references_.end()) cluster_references_.erase(refers);
+      if (const auto refers = cluster_references_.find(name); refers != cluster_references_.end())
+        cluster_references_.erase(refers);
     } else if (response.type == XdsType::Listener) {
-      if (const auto refers = listener_references_.find(name); refers != listener_references_.end()) listener_references_.erase(refers);
+      if (const auto refers = listener_references_.find(name); refers != listener_references_.end())
+        listener_references_.erase(refers);
     }
     type.resources.erase(found);
   };
@@ -87,7 +89,8 @@ std::vector<std::string> Holdings::referred(XdsType type) const {
 bool Holdings::has_all(XdsType type) const {
   const Type& held = of(type);
   if (type == XdsType::Cluster || type == XdsType::Listener) return held.is_answered;
-  return std::all_of(held.names.begin(), held.names.end(), [&](const std::string& name) { return held.resources.contains(name); });
+  return std::all_of(held.names.begin(), held.names.end(),
+                     [&](const std::string& name) { return held.resources.contains(name); });
 }
 
 }  // namespace mesh::load

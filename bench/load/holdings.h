@@ -13,7 +13,7 @@ namespace mesh::load {
 
 // What a response brought.
 struct Verdict {
-  bool is_useless = false;      // nothing in it was new to this Envoy, and it did not wait for any of it
+  bool is_useless = false;  // nothing in it was new to this Envoy, and it did not wait for any of it
   int resources = 0;
   int useless_resources = 0;
 };
@@ -27,8 +27,8 @@ class Holdings {
   };
   struct Type {
     std::map<std::string, Resource, std::less<>> resources;
-    std::string version;          // state of the world: accepted last
-    std::string nonce;            // of the last response on this stream
+    std::string version;             // state of the world: accepted last
+    std::string nonce;               // of the last response on this stream
     std::vector<std::string> names;  // asked for, sorted; empty for clusters and listeners: all
     bool is_asked = false;           // on this stream
     bool is_answered = false;        // ever

@@ -1,5 +1,5 @@
-// taskmesh-load: plays many sidecars to a control plane and measures it. A program that starts it (bench/report) hears of
-// its progress on standard output and restarts the control plane when it asks for that.
+// taskmesh-load: plays many sidecars to a control plane and measures it. A program that starts it (bench/report) hears
+// of its progress on standard output and restarts the control plane when it asks for that.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -44,7 +44,8 @@ int main_with(int argc, char** argv) {
   int exit_code = 0;
   const Result<LoadSettings> settings = parse_settings(argc, argv, exit_code);
   if (!settings) {
-    if (settings.error().kind != ErrorKind::NotFound) std::fprintf(stderr, "taskmesh-load: %s\n", settings.error().message().c_str());
+    if (settings.error().kind != ErrorKind::NotFound)
+      std::fprintf(stderr, "taskmesh-load: %s\n", settings.error().message().c_str());
     return settings.error().kind == ErrorKind::NotFound ? exit_code : 1;
   }
   log::set_level("", log::Level::Warn);
@@ -55,7 +56,8 @@ int main_with(int argc, char** argv) {
     return 1;
   }
   run.go();
-  if (!settings->report_path.empty()) std::ofstream(settings->report_path) << report_json(*settings, run.results()) << "\n";
+  if (!settings->report_path.empty())
+    std::ofstream(settings->report_path) << report_json(*settings, run.results()) << "\n";
   std::printf("\n%s", report_table(*settings, run.results()).c_str());
   std::fflush(stdout);
   for (const PhaseResult& phase : run.results())

@@ -1,11 +1,10 @@
 #include "load/messages.h"
 
+#include <boost/json.hpp>
+#include <fmt/format.h>
 #include <google/protobuf/struct.pb.h>
 
-#include <boost/json.hpp>
 #include <unordered_map>
-
-#include <fmt/format.h>
 
 #include "ads/wire_format.h"
 #include "base/version.h"
@@ -99,20 +98,23 @@ std::string dataplane_json(const std::string& mesh, const Instance& instance) {
   json::array outbounds;
   std::int64_t port = 10'001;
   for (const int called : instance.calls)
-    outbounds.push_back(json::object{{"port", port++}, {"tags", json::object{{"kuma.io/service", service_name(called)}}}});
+    outbounds.push_back(
+        json::object{{"port", port++}, {"tags", json::object{{"kuma.io/service", service_name(called)}}}});
   json::array inbounds;
   inbounds.push_back(json::object{
       {"port", 8080},
       {"servicePort", 8081},
       {"tags", json::object{{"kuma.io/service", service_name(instance.service)}, {"kuma.io/protocol", "http"}}}});
-  return json::serialize(json::object{
-      {"type", "Dataplane"},
-      {"mesh", mesh},
-      {"name", instance.name},
-      {"networking", json::object{{"address", instance.address}, {"inbound", std::move(inbounds)}, {"outbound", std::move(outbounds)}}}});
+  return json::serialize(json::object{{"type", "Dataplane"},
+                                      {"mesh", mesh},
+                                      {"name", instance.name},
+                                      {"networking", json::object{{"address", instance.address},
+                                                                  {"inbound", std::move(inbounds)},
+                                                                  {"outbound", std::move(outbounds)}}}});
 }
 
-std::string bootstrap_json(const std::string& mesh, const Instance& instance, const std::string& token, const std::string& ca_pem) {
+std::string bootstrap_json(const std::string& mesh, const Instance& instance, const std::string& token,
+                           const std::string& ca_pem) {
   json::array features;
   for (const std::string& feature : kFeatures) features.emplace_back(feature);
   return json::serialize(json::object{{"mesh", mesh},

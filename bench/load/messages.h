@@ -23,7 +23,8 @@ struct Instance {
 };
 std::string service_name(int service);
 std::string dataplane_json(const std::string& mesh, const Instance& instance);
-std::string bootstrap_json(const std::string& mesh, const Instance& instance, const std::string& token, const std::string& ca_pem);
+std::string bootstrap_json(const std::string& mesh, const Instance& instance, const std::string& token,
+                           const std::string& ca_pem);
 
 // Envoy's Node: what belongs to this proxy, and the 58 KB of extensions that every Envoy lists, which exist once.
 struct NodeBytes {
@@ -35,10 +36,10 @@ NodeBytes make_node(const std::string& mesh, const Instance& instance);
 // envoy.service.discovery.v3.DiscoveryRequest or DeltaDiscoveryRequest, as pieces.
 struct Ask {
   XdsType type = XdsType::Cluster;
-  const NodeBytes* node = nullptr;           // in the first request of a stream
-  std::string version;                       // state of the world: accepted last
-  std::vector<std::string> names;            // state of the world: all names; delta: newly wanted ones
-  std::vector<std::string> forget;           // delta
+  const NodeBytes* node = nullptr;  // in the first request of a stream
+  std::string version;              // state of the world: accepted last
+  std::vector<std::string> names;   // state of the world: all names; delta: newly wanted ones
+  std::vector<std::string> forget;  // delta
   std::vector<std::pair<std::string, std::string>> initial_versions;  // delta, after a reconnect
   std::string nonce;
 };

@@ -23,7 +23,8 @@ using ::envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext;
 
 void add_secrets(const CommonTlsContext& tls, References& out) {
   for (const auto& certificate : tls.tls_certificate_sds_secret_configs()) out.secrets.push_back(certificate.name());
-  if (tls.has_validation_context_sds_secret_config()) out.secrets.push_back(tls.validation_context_sds_secret_config().name());
+  if (tls.has_validation_context_sds_secret_config())
+    out.secrets.push_back(tls.validation_context_sds_secret_config().name());
   if (tls.combined_validation_context().has_validation_context_sds_secret_config())
     out.secrets.push_back(tls.combined_validation_context().validation_context_sds_secret_config().name());
 }

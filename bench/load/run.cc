@@ -1,8 +1,8 @@
 #include "load/run.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace mesh::load {
 
@@ -24,7 +24,8 @@ Status Run::prepare() {
   std::vector<Instance> instances;
   const int churned = settings_.runs("churn") ? std::max(1, settings_.proxies / 20) * settings_.churn_seconds : 0;
   const int joined = settings_.runs("join") || settings_.runs("leave") ? settings_.changes : 0;
-  for (int i = 0; i < settings_.proxies + churned + joined; ++i) instances.push_back(fleet_.make_instance(i % settings_.service_count()));
+  for (int i = 0; i < settings_.proxies + churned + joined; ++i)
+    instances.push_back(fleet_.make_instance(i % settings_.service_count()));
   events_.progress("tokens", 0, instances.size());
   MESH_TRY(std::vector<std::string> tokens, api_.make_tokens(instances));
   const auto fleet_size = static_cast<std::size_t>(settings_.proxies);
@@ -37,9 +38,11 @@ Status Run::prepare() {
 }
 
 void Run::go() {
-  const std::vector<std::pair<std::string, Phase>> phases = {
-      {"connect", &Run::connect}, {"join", &Run::join},   {"leave", &Run::leave},         {"policy", &Run::policy}, {"permission", &Run::permission},
-      {"churn", &Run::churn},     {"reconnect", &Run::reconnect}, {"idle", &Run::idle}, {"restart", &Run::restart}};
+  const std::vector<std::pair<std::string, Phase>> phases = {{"connect", &Run::connect},       {"join", &Run::join},
+                                                             {"leave", &Run::leave},           {"policy", &Run::policy},
+                                                             {"permission", &Run::permission}, {"churn", &Run::churn},
+                                                             {"reconnect", &Run::reconnect},   {"idle", &Run::idle},
+                                                             {"restart", &Run::restart}};
   measure("connect", &Run::connect);  // without it there is nobody
   for (const std::string& name : settings_.phases)
     for (const auto& [known, phase] : phases)
@@ -64,7 +67,8 @@ void Run::measure(const std::string& name, Phase phase) {
   result.resident_peak_kb = server_.resident_peak_kb();
   fleet_.on_loop([&] {
     result.counters = fleet_.counters - before;
-    if (!result.converged && !fleet_.last_problem.empty()) result.problem += "; last failure seen: " + fleet_.last_problem;
+    if (!result.converged && !fleet_.last_problem.empty())
+      result.problem += "; last failure seen: " + fleet_.last_problem;
   });
   results_.push_back(std::move(result));
 }
@@ -92,19 +96,21 @@ bool Run::wait_for_watch(PhaseResult& result, std::size_t expected, const std::f
   return reached;
 }
 
-bool Run::wait_for_complete(PhaseResult& result, const std::vector<std::shared_ptr<Sidecar>>& sidecars, SteadyTime deadline) {
+bool Run::wait_for_complete(PhaseResult& result, const std::vector<std::shared_ptr<Sidecar>>& sidecars,
+                            SteadyTime deadline) {
   result.expected += sidecars.size();
   std::size_t complete = 0;
   const bool reached = fleet_.wait_until(
       [&] {
-        complete = static_cast<std::size_t>(
-            std::count_if(sidecars.begin(), sidecars.end(), [](const auto& sidecar) { return sidecar->completed_at().has_value(); }));
+        complete = static_cast<std::size_t>(std::count_if(
+            sidecars.begin(), sidecars.end(), [](const auto& sidecar) { return sidecar->completed_at().has_value(); }));
         return complete == sidecars.size();
       },
       deadline - fleet_.now(), [&] { events_.progress(result.name, complete, sidecars.size()); });
   fleet_.on_loop([&] {
     for (const auto& sidecar : sidecars)
-      if (sidecar->completed_at()) result.latencies.push_back(milliseconds_between(sidecar->started_at(), *sidecar->completed_at()));
+      if (sidecar->completed_at())
+        result.latencies.push_back(milliseconds_between(sidecar->started_at(), *sidecar->completed_at()));
   });
   if (!reached) fail(result, fmt::format("{} of {} are not complete", sidecars.size() - complete, sidecars.size()));
   return reached;
@@ -122,8 +128,8 @@ void Run::connect(PhaseResult& result) {
   std::size_t with_all = 0;
   const bool reached = fleet_.wait_until(
       [&] {
-        with_all = static_cast<std::size_t>(
-            std::count_if(all.begin(), all.end(), [&](const auto& sidecar) { return fleet_.has_all_endpoints(*sidecar); }));
+        with_all = static_cast<std::size_t>(std::count_if(
+            all.begin(), all.end(), [&](const auto& sidecar) { return fleet_.has_all_endpoints(*sidecar); }));
         return with_all == all.size();
       },
       start + settings_.limit - fleet_.now(), [&] { events_.progress("endpoints", with_all, all.size()); });
@@ -134,7 +140,8 @@ void Run::connect(PhaseResult& result) {
 std::vector<std::shared_ptr<Sidecar>> Run::callers_of(int service) const {
   std::vector<std::shared_ptr<Sidecar>> out;
   for (const auto& sidecar : fleet_.sidecars())
-    if (sidecar->is_complete() && std::find(sidecar->instance.calls.begin(), sidecar->instance.calls.end(), service) != sidecar->instance.calls.end())
+    if (sidecar->is_complete() && std::find(sidecar->instance.calls.begin(), sidecar->instance.calls.end(), service) !=
+                                      sidecar->instance.calls.end())
       out.push_back(sidecar);
   return out;
 }
@@ -177,7 +184,8 @@ void Run::leave(PhaseResult& result) {
       auto callers = callers_of(leaves->instance.service);
       std::erase(callers, leaves);
       expected = callers.size();
-      fleet_.watch({XdsType::Endpoint, service_name(leaves->instance.service), leaves->instance.address, false}, callers);
+      fleet_.watch({XdsType::Endpoint, service_name(leaves->instance.service), leaves->instance.address, false},
+                   callers);
       since = fleet_.now();
       leaves->leave();
     });
@@ -208,7 +216,8 @@ void Run::policy(PhaseResult& result) {
 void Run::permission(PhaseResult& result) {
   result.what = "from the REST answer to a changed MeshTrafficPermission until a sidecar has it";
   if (!settings_.mtls) return fail(result, "permissions need mutual TLS");
-  change_for_all(result, XdsType::Listener, [&](int number) { return api_.put_permission(number); }, &Api::permission_needle);
+  change_for_all(
+      result, XdsType::Listener, [&](int number) { return api_.put_permission(number); }, &Api::permission_needle);
 }
 
 void Run::replace(std::size_t count, std::vector<std::shared_ptr<Sidecar>>& newcomers) {
@@ -244,7 +253,8 @@ void Run::churn(PhaseResult& result) {
   const bool reached = fleet_.wait_until(
       [&] {
         const auto& all = fleet_.sidecars();
-        return std::all_of(all.begin(), all.end(), [&](const auto& sidecar) { return fleet_.has_all_endpoints(*sidecar); });
+        return std::all_of(all.begin(), all.end(),
+                           [&](const auto& sidecar) { return fleet_.has_all_endpoints(*sidecar); });
       },
       settings_.limit);
   result.seconds = seconds_between(start, fleet_.now());
@@ -290,7 +300,11 @@ void Run::restart(PhaseResult& result) {
   std::vector<std::shared_ptr<Sidecar>> all;
   fleet_.on_loop([&] { all = fleet_.sidecars(); });
   const bool reached = fleet_.wait_until(
-      [&] { return std::all_of(all.begin(), all.end(), [&](const auto& sidecar) { return fleet_.has_all_endpoints(*sidecar); }); }, settings_.limit);
+      [&] {
+        return std::all_of(all.begin(), all.end(),
+                           [&](const auto& sidecar) { return fleet_.has_all_endpoints(*sidecar); });
+      },
+      settings_.limit);
   if (!reached) fail(result, "not all know the right endpoints afterwards");
 }
 

@@ -43,7 +43,8 @@ class Run {
   // Waits for what the fleet watches, and takes its latencies into the result.
   bool wait_for_watch(PhaseResult& result, std::size_t expected, const std::function<SteadyTime()>& since);
   // Waits until these have all that they ask for; latencies are from their start.
-  bool wait_for_complete(PhaseResult& result, const std::vector<std::shared_ptr<Sidecar>>& sidecars, SteadyTime deadline);
+  bool wait_for_complete(PhaseResult& result, const std::vector<std::shared_ptr<Sidecar>>& sidecars,
+                         SteadyTime deadline);
   void change_for_all(PhaseResult& result, XdsType type, const std::function<Status(int)>& put,
                       const std::function<std::string(int)>& needle);
   // Some leave, and as many new instances come: on the loop.

@@ -1,11 +1,10 @@
 #include "load/server_process.h"
 
+#include <fmt/format.h>
 #include <time.h>
 
 #include <fstream>
 #include <string>
-
-#include <fmt/format.h>
 
 namespace mesh::load {
 

@@ -1,11 +1,10 @@
 #include "load/sidecar.h"
 
+#include <fmt/format.h>
 #include <taskmesh/proxy/v1/lifecycle.pb.h>
 
 #include <algorithm>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "base/version.h"
 #include "load/fleet.h"
@@ -20,7 +19,8 @@ using taskmesh::proxy::v1::ProxyReport;
 constexpr const char* kSotwPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 constexpr const char* kDeltaPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 constexpr const char* kReportPath = "/taskmesh.proxy.v1.ProxyLifecycle/Report";
-constexpr Duration kFirstPause = std::chrono::milliseconds(500);  // as Envoy: each pause is random, up to a bound that doubles
+constexpr Duration kFirstPause =
+    std::chrono::milliseconds(500);  // as Envoy: each pause is random, up to a bound that doubles
 constexpr Duration kLongestPause = std::chrono::seconds(30);
 
 wire::GrpcClientSettings connection_to(const LoadSettings& settings) {
@@ -55,7 +55,8 @@ class Sidecar::AdsEvents final : public wire::GrpcEvents {
 
 class Sidecar::ReportEvents final : public wire::GrpcEvents {
  public:
-  ReportEvents(std::weak_ptr<Sidecar> sidecar, std::uint64_t session) : sidecar_(std::move(sidecar)), session_(session) {}
+  ReportEvents(std::weak_ptr<Sidecar> sidecar, std::uint64_t session)
+      : sidecar_(std::move(sidecar)), session_(session) {}
   void on_message(std::string message) override {
     if (const auto self = current()) self->on_instruction(message);
   }
@@ -153,8 +154,9 @@ void Sidecar::ask_bootstrap() {
       return;
     }
     ++self->fleet_.counters.bootstraps_failed;
-    self->fleet_.last_problem = "bootstrap: " + (response ? fmt::format("status {} {}", response->status, response->body.substr(0, 300))
-                                                          : response.error().message());
+    self->fleet_.last_problem =
+        "bootstrap: " + (response ? fmt::format("status {} {}", response->status, response->body.substr(0, 300))
+                                  : response.error().message());
     self->retry_timer_ = self->strand_.after(self->next_pause(), [weak] {
       if (const auto again = weak.lock(); again && again->is_running_) again->ask_bootstrap();
     });
@@ -164,8 +166,8 @@ void Sidecar::ask_bootstrap() {
 void Sidecar::open_discovery() {
   ++fleet_.counters.streams_opened;
   const bool delta = fleet_.settings.speaks == Speaks::Delta;
-  ads_ = wire::open_grpc_stream(fleet_.loop(), connection_to(fleet_.settings), delta ? kDeltaPath : kSotwPath, credential(),
-                                std::make_unique<AdsEvents>(weak_from_this(), ++ads_session_));
+  ads_ = wire::open_grpc_stream(fleet_.loop(), connection_to(fleet_.settings), delta ? kDeltaPath : kSotwPath,
+                                credential(), std::make_unique<AdsEvents>(weak_from_this(), ++ads_session_));
   is_node_sent_ = false;
   for (const XdsType type : kXdsTypes) {
     holds_.of(type).is_asked = false;
@@ -200,8 +202,10 @@ void Sidecar::ask(XdsType type, std::vector<std::string> names) {
       request.names = names;
       for (const auto& [name, resource] : held.resources) request.initial_versions.emplace_back(name, resource.version);
     } else {
-      std::set_difference(names.begin(), names.end(), held.names.begin(), held.names.end(), std::back_inserter(request.names));
-      std::set_difference(held.names.begin(), held.names.end(), names.begin(), names.end(), std::back_inserter(request.forget));
+      std::set_difference(names.begin(), names.end(), held.names.begin(), held.names.end(),
+                          std::back_inserter(request.names));
+      std::set_difference(held.names.begin(), held.names.end(), names.begin(), names.end(),
+                          std::back_inserter(request.forget));
       for (const std::string& name : request.forget) held.resources.erase(name);
     }
   } else {
@@ -305,7 +309,8 @@ void Sidecar::on_report_closed(const wire::GrpcStatus& status) {
   report_.reset();
   if (!is_running_) return;
   fleet_.last_problem = fmt::format("report stream: {} (status {})", status.message, status.code);
-  const Duration pause = std::min<Duration>(std::chrono::seconds(3), std::chrono::milliseconds(100) * (1 << std::min(report_failures_++, 5)));
+  const Duration pause = std::min<Duration>(std::chrono::seconds(3),
+                                            std::chrono::milliseconds(100) * (1 << std::min(report_failures_++, 5)));
   report_timer_ = strand_.after(pause, [weak = weak_from_this()] {
     if (const auto self = weak.lock(); self && self->is_running_) self->open_report();
   });

@@ -1,7 +1,7 @@
-// One sidecar as a control plane sees it: it asks for its bootstrap, its Envoy opens a discovery stream, asks for clusters,
-// then for what they refer to, then for listeners, and acknowledges each response; its manager says when it takes traffic
-// and when it leaves. Lost streams are opened again, with growing random pauses as Envoy makes them.
-// All of it on the thread of the fleet's loop.
+// One sidecar as a control plane sees it: it asks for its bootstrap, its Envoy opens a discovery stream, asks for
+// clusters, then for what they refer to, then for listeners, and acknowledges each response; its manager says when it
+// takes traffic and when it leaves. Lost streams are opened again, with growing random pauses as Envoy makes them. All
+// of it on the thread of the fleet's loop.
 #pragma once
 
 #include <memory>

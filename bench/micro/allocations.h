@@ -7,7 +7,7 @@
 
 namespace mesh::micro {
 
-std::uint64_t allocations();      // so far, by all threads
+std::uint64_t allocations();  // so far, by all threads
 std::uint64_t allocated_bytes();
 
 // Reports what was allocated in each iteration from its making to its end. Pause it with the timer.

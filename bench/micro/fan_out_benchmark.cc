@@ -1,5 +1,5 @@
-// One change for many streams, without sockets: each stream's protocol state finds the difference, a response is written
-// round the shared bytes, and the answer is taken in.
+// One change for many streams, without sockets: each stream's protocol state finds the difference, a response is
+// written round the shared bytes, and the answer is taken in.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -65,7 +65,8 @@ class Streams {
       for (const Action& action : actions) {
         const Push* push = std::get_if<Push>(&action);
         if (push == nullptr) continue;
-        for (const Bytes& piece : encoding_ == Encoding::Delta ? make_delta_response(*push) : make_sotw_response(*push)) bytes += piece->size();
+        for (const Bytes& piece : encoding_ == Encoding::Delta ? make_delta_response(*push) : make_sotw_response(*push))
+          bytes += piece->size();
         Actions more = acknowledge(state, *push);
         next.insert(next.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
       }
@@ -123,7 +124,8 @@ void fan_out_an_endpoint_delta(benchmark::State& state) {
 BENCHMARK(fan_out_an_endpoint_delta)->Unit(benchmark::kMillisecond);
 
 void fan_out_an_endpoint_sotw(benchmark::State& state) {
-  fan_out(state, Encoding::StateOfTheWorld, liveness_of(dataplane_name(1), false), liveness_of(dataplane_name(1), true));
+  fan_out(state, Encoding::StateOfTheWorld, liveness_of(dataplane_name(1), false),
+          liveness_of(dataplane_name(1), true));
 }
 BENCHMARK(fan_out_an_endpoint_sotw)->Unit(benchmark::kMillisecond);
 

@@ -1,10 +1,9 @@
 // From a message to bytes and their version.
 #include <benchmark/benchmark.h>
 #include <envoy/config/endpoint/v3/endpoint.pb.h>
+#include <fmt/format.h>
 
 #include <string>
-
-#include <fmt/format.h>
 
 #include "envoy/pack.h"
 #include "micro/allocations.h"

@@ -1,9 +1,9 @@
 #include "micro/town.h"
 
 #include <boost/json.hpp>
-#include <cstdlib>
-
 #include <fmt/format.h>
+
+#include <cstdlib>
 
 #include "load/messages.h"
 #include "model/builtin.h"
@@ -18,20 +18,23 @@ namespace {
 ResourceChange put(const std::string& text) {
   Result<Document> document = parse_document(json::parse(text), kinds());
   if (!document || !document->violations.empty()) std::abort();  // these are our own documents
-  if (document->resource.key.mesh.empty() && document->resource.key.kind->name != "Mesh") document->resource.key.mesh = "load";
+  if (document->resource.key.mesh.empty() && document->resource.key.kind->name != "Mesh")
+    document->resource.key.mesh = "load";
   return {document->resource.key, std::make_shared<Resource>(std::move(document->resource))};
 }
 
 std::string timeout(const std::string& name, const std::string& target, int milliseconds) {
-  return fmt::format(R"({{"type":"MeshTimeout","mesh":"load","name":"{}","spec":{{"targetRef":{},"to":[{{"targetRef":{{"kind":"Mesh"}},)"
-                     R"("default":{{"connectionTimeout":"{}ms"}}}}]}}}})",
-                     name, target, milliseconds);
+  return fmt::format(
+      R"({{"type":"MeshTimeout","mesh":"load","name":"{}","spec":{{"targetRef":{},"to":[{{"targetRef":{{"kind":"Mesh"}},)"
+      R"("default":{{"connectionTimeout":"{}ms"}}}}]}}}})",
+      name, target, milliseconds);
 }
 
 std::string permission(const std::string& name, const std::string& target, const std::string& from) {
-  return fmt::format(R"({{"type":"MeshTrafficPermission","mesh":"load","name":"{}","spec":{{"targetRef":{},"from":[{{"targetRef":{},)"
-                     R"("default":{{"action":"Allow"}}}}]}}}})",
-                     name, target, from);
+  return fmt::format(
+      R"({{"type":"MeshTrafficPermission","mesh":"load","name":"{}","spec":{{"targetRef":{},"from":[{{"targetRef":{},)"
+      R"("default":{{"action":"Allow"}}}}]}}}})",
+      name, target, from);
 }
 
 constexpr const char* kAll = R"({"kind":"Mesh"})";
@@ -66,8 +69,8 @@ Town make_town(int dataplanes) {
   FoldInput input;
   input.upto = 1;
   input.from_start = true;
-  input.resources.push_back(
-      put(R"({"type":"Mesh","name":"load","mtls":{"enabledBackend":"ca","backends":[{"name":"ca","type":"builtin"}]}})"));
+  input.resources.push_back(put(
+      R"({"type":"Mesh","name":"load","mtls":{"enabledBackend":"ca","backends":[{"name":"ca","type":"builtin"}]}})"));
   const int services = std::max(6, dataplanes / 10);
   for (int i = 0; i < dataplanes; ++i) {
     input.resources.push_back(put(load::dataplane_json("load", instance(i, services))));
@@ -82,7 +85,8 @@ Town make_town(int dataplanes) {
   for (int i = 2; i < 10; ++i) {
     const std::string name = fmt::format("some-{}", i);
     const std::string target = subset(load::service_name(i % services));
-    input.resources.push_back(put(i % 2 == 0 ? timeout(name, target, 4000) : permission(name, target, subset("friend"))));
+    input.resources.push_back(
+        put(i % 2 == 0 ? timeout(name, target, 4000) : permission(name, target, subset("friend"))));
   }
   return {fold(Snapshot(), input).snapshot};
 }

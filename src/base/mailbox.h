@@ -14,8 +14,8 @@ namespace mesh {
 
 // Thread-safe. After close(), put() drops its value and take_all() returns what is left, then an empty list.
 //
-// Under load a value costs no wake-up: only the first that waits wakes a taker, who then takes everything; and who takes
-// one while more wait wakes the next.
+// Under load a value costs no wake-up: only the first that waits wakes a taker, who then takes everything; and who
+// takes one while more wait wakes the next.
 template <class T>
 class Mailbox {
  public:
@@ -104,7 +104,7 @@ class Mailbox {
 
   std::mutex mutex_;
   std::condition_variable_any arrived_;
-  std::vector<T> waiting_;   // those before first_ are taken
+  std::vector<T> waiting_;  // those before first_ are taken
   std::size_t first_ = 0;
   bool closed_ = false;
 };

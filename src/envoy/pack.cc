@@ -30,9 +30,7 @@ std::string type_url(const google::protobuf::Message& message) {
 
 }  // namespace
 
-std::string serialize(const google::protobuf::Message& message) {
-  return serialize_deterministically(message);
-}
+std::string serialize(const google::protobuf::Message& message) { return serialize_deterministically(message); }
 
 void pack_any(const google::protobuf::Message& message, google::protobuf::Any& into) {
   into.set_type_url(type_url(message));

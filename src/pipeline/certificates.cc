@@ -69,13 +69,14 @@ bool Certificates::refresh(const MeshSnapshot& mesh, bool in_use) {
   if (!loaded) {
     const std::string problem = loaded.error().message();
     if (state.problem != problem)
-      MESH_LOG_WARN("pipeline", "mesh \"{}\": its CA \"{}\" cannot be used, and what was there before stays: {}", mesh.name,
-                    backend->name, problem);
+      MESH_LOG_WARN("pipeline", "mesh \"{}\": its CA \"{}\" cannot be used, and what was there before stays: {}",
+                    mesh.name, backend->name, problem);
     state.problem = problem;
     return false;
   }
   state.problem.clear();
-  return take_over(state, {*std::move(loaded), backend->name, workload_validity(*backend).value_or(std::chrono::hours(24))}, in_use);
+  return take_over(
+      state, {*std::move(loaded), backend->name, workload_validity(*backend).value_or(std::chrono::hours(24))}, in_use);
 }
 
 bool Certificates::take_over(MeshState& state, Issuer issuer, bool in_use) {

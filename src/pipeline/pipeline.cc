@@ -1,13 +1,13 @@
 #include "pipeline/pipeline.h"
 
+#include <boost/json/object.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <utility>
-
-#include <boost/json/object.hpp>
 
 #include "base/log.h"
 #include "base/mailbox.h"
@@ -37,7 +37,8 @@ class StreamEvents final : public AdsSink {
   StreamEvents(Mailbox<WriterEvent>& writer, InsightWriter& insights) : writer_(writer), insights_(insights) {}
 
   void on_connected(const StreamInfo& stream) override {
-    Connection connection{stream.node.id, stream.node.metadata_json, stream.node.envoy_version, stream.node.envoy_build};
+    Connection connection{stream.node.id, stream.node.metadata_json, stream.node.envoy_version,
+                          stream.node.envoy_build};
     writer_.put([proxy = stream.node.id, id = stream.stream, traits = traits_of(stream.node.metadata_json),
                  own = registered_itself(stream.node.metadata_json)](Writer& writer) mutable {
       writer.on_connected(proxy, id, std::move(traits), own);
@@ -107,11 +108,12 @@ struct Pipeline::State {
         stream_events(events, needs.insights),
         reporter_events(events),
         certificates(needs.secrets, needs.clock),
-        builders(needs.builder, certificates, published,
-                 [this](StreamId stream, Offer offer) { outputs.offer(stream, std::move(offer)); },
-                 [this](BuildReport report) {
-                   events.put([report = std::move(report)](Writer& target) { target.on_built(report); });
-                 }),
+        builders(
+            needs.builder, certificates, published,
+            [this](StreamId stream, Offer offer) { outputs.offer(stream, std::move(offer)); },
+            [this](BuildReport report) {
+              events.put([report = std::move(report)](Writer& target) { target.on_built(report); });
+            }),
         writer(settings.writer, needs.clock, certificates, builders, published, needs.selects, writer_outputs()) {}
 
   WriterOutputs writer_outputs() {
@@ -143,9 +145,8 @@ struct Pipeline::State {
       const bool connected = whose == Whose::AnothersThatIsAlive && row->is_online();
       const boost::json::object* metadata = row->metadata.if_object();
       const bool own = metadata != nullptr && metadata->contains("dataplane.resource");
-      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime now) {
-        proxies.on_elsewhere(proxy, is_ours, connected, own, now);
-      });
+      needs.cleanup.tell(
+          [=](OfflineProxies& proxies, SteadyTime now) { proxies.on_elsewhere(proxy, is_ours, connected, own, now); });
       needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_stored(proxy, *row); });
     };
     out.manager = [this](const ProxyId& proxy, std::optional<ManagerWord> word) {
@@ -212,10 +213,11 @@ void Pipeline::State::run_writer(std::stop_token stop) {
     std::vector<WriterEvent> batch = next ? events.take_all_until(stop, *next) : events.take_all(stop);
     const SteadyTime began = needs.clock.steady();
     next = take(std::move(batch));
-    // In a large mesh a turn copies large tables: then more is done in each, and this thread is never busy for more than
-    // half of the time.
+    // In a large mesh a turn copies large tables: then more is done in each, and this thread is never busy for more
+    // than half of the time.
     const SteadyTime ended = needs.clock.steady();
-    if (ended - began > kLongTurn) events.gather_until(stop, ended + std::min<SteadyTime::duration>(ended - began, kLongestGather));
+    if (ended - began > kLongTurn)
+      events.gather_until(stop, ended + std::min<SteadyTime::duration>(ended - began, kLongestGather));
   }
 }
 
@@ -276,8 +278,12 @@ std::shared_ptr<const Snapshot> Pipeline::snapshot() const { return state_->publ
 std::shared_ptr<Proxy> Pipeline::find(const ProxyId& proxy) const { return state_->writer.find(proxy); }
 
 PipelineCounters Pipeline::counters() const {
-  return {state_->builders.counters(), state_->certificates.made(), state_->stream_events.pushes,
-          state_->stream_events.refusals, state_->turns, state_->writer.connected_count()};
+  return {state_->builders.counters(),
+          state_->certificates.made(),
+          state_->stream_events.pushes,
+          state_->stream_events.refusals,
+          state_->turns,
+          state_->writer.connected_count()};
 }
 
 }  // namespace mesh
