@@ -63,11 +63,9 @@ class Database:
         return self.command("psql", "-h", ADDRESS, "-p", PORT, "-U", "mesh", "-Atc", sql, "mesh")
 
 
-class TwoControlPlanes(MeshCase):
-    mtls = True
-
+class SharedDatabase(MeshCase):
     @classmethod
-    def build(cls):
+    def start_both(cls, common=None, of_two=None):
         cls.database = Database(cls.lab)
         cls.addClassCleanup(cls.database.kill)
         environment = {"KUMA_STORE_TYPE": "postgres", "KUMA_STORE_POSTGRES_HOST": ADDRESS, "KUMA_STORE_POSTGRES_PORT": str(PORT),
@@ -75,21 +73,28 @@ class TwoControlPlanes(MeshCase):
         migrated = subprocess.run([cls.lab.program("cp"), "migrate", "up"], env=environment, capture_output=True, text=True)
         if migrated.returncode != 0:
             raise lab.Failure(f"migrate up: {migrated.stderr}")
+        environment |= common or {}
         cls.one = lab.ControlPlane(cls.lab, environment).start()
-        cls.two = lab.ControlPlane(cls.lab, environment, "cp2", "10.77.0.3").start()
+        cls.two = lab.ControlPlane(cls.lab, environment | (of_two or {}), "cp2", "10.77.0.3").start()
         cls.control_plane = cls.two
         for control_plane in (cls.one, cls.two):
             control_plane.wait_until_ready()
         cls.one.enable_mtls()
         cls.one.permit("demo-app", "kv")
+
+    def wait_for_both(self):
+        lab.wait_for(lambda: self.instances_in(10) == {"kv-1", "kv-2"}, "kv of both control planes answers")
+
+
+class TwoControlPlanes(SharedDatabase):
+    @classmethod
+    def build(cls):
+        cls.start_both()
         cls.kv = [lab.Task(cls.lab, cls.one, "kv", "kv-1").start(), lab.Task(cls.lab, cls.two, "kv", "kv-2").start()]
         cls.app = lab.Task(cls.lab, cls.two, "demo-app", "demo-app-1").start()
         for task in (*cls.kv, cls.app):
             task.wait_until_ready()
         cls.wait_for_traffic()
-
-    def wait_for_both(self):
-        lab.wait_for(lambda: self.instances_in(10) == {"kv-1", "kv-2"}, "kv of both control planes answers")
 
     def test_1_a_proxy_of_one_is_an_endpoint_at_the_other(self):
         self.wait_for_both()
@@ -146,6 +151,39 @@ class TwoControlPlanes(MeshCase):
             traffic.more(100)
         self.assert_nothing_lost(traffic)
         self.wait_for_both()
+
+
+class SplitConnections(SharedDatabase):
+    """As behind a load balancer: the manager of a sidecar reaches one control plane, its Envoy the other."""
+
+    @classmethod
+    def build(cls):
+        certificate, key = cls.lab.directory / "shared.crt", cls.lab.directory / "shared.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                        "-subj", "/CN=control-plane", "-addext", "subjectAltName=IP:10.77.0.2,IP:10.77.0.3",
+                        "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        cls.start_both({"KUMA_DP_SERVER_TLS_CERT_FILE": str(certificate), "KUMA_DP_SERVER_TLS_KEY_FILE": str(key)},
+                       {"KUMA_BOOTSTRAP_SERVER_PARAMS_XDS_HOST": "10.77.0.2"})
+        cls.kv = [lab.Task(cls.lab, cls.two, "kv", f"kv-{number}").start() for number in (1, 2)]
+        cls.app = lab.Task(cls.lab, cls.one, "demo-app", "demo-app-1").start()
+        for task in (*cls.kv, cls.app):
+            task.wait_until_ready()
+        cls.wait_for_traffic()
+
+    def test_what_a_manager_says_counts_where_its_envoy_is(self):
+        self.wait_for_both()
+        insight = lab.wait_for(lambda: (row := self.one.overview("kv-1")["dataplaneInsight"]).get("manager") and row,
+                               "what the manager said is written down")
+        self.assertNotEqual(insight["manager"]["instance"], insight["subscriptions"][-1]["controlPlaneInstanceId"])
+        task = lab.Task(self.lab, self.two, "kv", "kv-3").start().wait_until_ready()
+        self.wait_for_instance(task.name)
+        with lab.Traffic(self.app.counter) as traffic:
+            traffic.more(100)
+            task.stop()
+            lab.wait_for(lambda: task.name not in self.instances_in(10), "it gets no more traffic", timeout=3)
+            self.assertEqual(task.sidecar.wait(), 0)
+            traffic.more(200)
+        self.assert_nothing_lost(traffic)
 
 
 if __name__ == "__main__":
