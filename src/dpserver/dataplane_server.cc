@@ -222,7 +222,10 @@ DataplaneServer::~DataplaneServer() = default;
 Status DataplaneServer::listen() { return impl_->listen(); }
 int DataplaneServer::port() const { return impl_->server ? impl_->server->port() : 0; }
 AdsServer& DataplaneServer::ads() { return impl_->ads; }
-void DataplaneServer::on_dataplane_changed(const ProxyId& proxy) { impl_->refresh_health_streams(proxy); }
+void DataplaneServer::on_dataplane_changed(const ProxyId& proxy) {
+  impl_->arrivals.announce(proxy);  // its Envoy may have registered it at another control plane
+  impl_->refresh_health_streams(proxy);
+}
 std::string DataplaneServer::certificate_pem() const {
   const auto pem = impl_->certificate.get();
   return pem ? *pem : std::string();

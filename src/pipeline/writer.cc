@@ -73,7 +73,9 @@ void Writer::note_services(const ResourceChange& change, SteadyTime now) {
     liveness_.on_services(proxy, services_of(*change.now), now);
   else
     liveness_.on_services(proxy, std::nullopt, now);
-  if (const auto mesh = connected_.find(proxy.mesh); mesh != connected_.end() && mesh->second.contains(proxy.name))
+  // Where there are others its manager may have come to us, and wait for what another one lets in.
+  const auto mesh = connected_.find(proxy.mesh);
+  if (!others_.empty() || (mesh != connected_.end() && mesh->second.contains(proxy.name)))
     outputs_.dataplane_changed(proxy);
 }
 

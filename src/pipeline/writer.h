@@ -39,7 +39,7 @@ enum class Whose { Ours, AnothersThatIsAlive, Nobodys };
 struct WriterOutputs {
   std::function<void(const ProxyId&, bool live)> live;                          // for the proxy's insight
   std::function<void(const ProxyId&, const ProxyCertificate&)> certificate;
-  std::function<void(const ProxyId&)> dataplane_changed;                        // of a connected proxy
+  std::function<void(const ProxyId&)> dataplane_changed;  // of one that is, or may be, connected
   std::function<void(const ProxyId&, bool registered_itself)> online;           // its first stream
   std::function<void(const ProxyId&)> offline;                                  // after its last stream
   std::function<void(const ProxyId&)> leaving;
