@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the tests of trouble: run.py [--binaries DIR] [test_tokens …]. They have a network (and mounts) of their own."""
+"""Runs the tests of trouble: run.py [--bin DIR] [test_tokens …]. They have a network (and mounts) of their own."""
 import argparse
 import os
 import pathlib
@@ -11,10 +11,10 @@ import plane  # also finds the lab
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binaries", default=str(plane.lab.ROOT / "build/dev/bin"))
+    parser.add_argument("--bin", default=str(plane.lab.ROOT / "build/dev/bin"))
     parser.add_argument("names", nargs="*", help="test_tokens, test_garbage.Http, …; nothing: all")
     arguments = parser.parse_args()
-    os.environ["TASKMESH_BINARIES"] = arguments.binaries
+    os.environ["TASKMESH_BINARIES"] = arguments.bin
     try:
         plane.lab.enter()
     except plane.lab.Failure as problem:
