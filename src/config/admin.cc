@@ -61,7 +61,8 @@ void add_admin(Context& context) {
   add_cluster(context, names::kAdmin, traits.admin_port, traits.admin_socket);
   add_cluster(context, names::kReadiness, traits.readiness_port, traits.readiness_socket);
   // On loopback the admin API itself may have that port already.
-  if (context.spec.networking.address != kAdminAddress && envoy::is_ip(context.spec.networking.address)) add_listener(context);
+  if (context.spec.networking.address != kAdminAddress && envoy::is_ip(context.spec.networking.address))
+    add_listener(context);
 }
 
 }  // namespace mesh::build

@@ -29,7 +29,7 @@ struct Context {
 struct Destination {
   std::string cluster;  // the name in Envoy
   std::string service;
-  Tags tags;            // of the outbound, with kuma.io/service
+  Tags tags;  // of the outbound, with kuma.io/service
 };
 // Of the Dataplane's outbounds, without repetition, in the order of their names.
 std::vector<Destination> destinations_of(const Dataplane& spec);

@@ -21,7 +21,8 @@ struct ConfigBuilder::Impl {
     resources->reserve(destinations.size());
     for (const build::Destination& destination : destinations) {
       const auto found = snapshot.services.find(destination.service);
-      resources->push_back(endpoints.get(snapshot.name, destination, found == snapshot.services.end() ? nullptr : found->second, view));
+      resources->push_back(
+          endpoints.get(snapshot.name, destination, found == snapshot.services.end() ? nullptr : found->second, view));
     }
     return resources;
   }
@@ -31,8 +32,7 @@ bool ProxyTraits::has_feature(std::string_view name) const {
   return std::find(features.begin(), features.end(), name) != features.end();
 }
 
-ConfigBuilder::ConfigBuilder(std::string zone, std::vector<const Policy*> policies)
-    : impl_(std::make_unique<Impl>()) {
+ConfigBuilder::ConfigBuilder(std::string zone, std::vector<const Policy*> policies) : impl_(std::make_unique<Impl>()) {
   impl_->zone = std::move(zone);
   impl_->policies = std::move(policies);
 }
@@ -75,7 +75,8 @@ std::shared_ptr<const ProxyConfig> ConfigBuilder::build(const MeshSnapshot& snap
   return config;
 }
 
-std::shared_ptr<const ProxyConfig> ConfigBuilder::rebuild_endpoints(const ProxyConfig& before, const MeshSnapshot& snapshot,
+std::shared_ptr<const ProxyConfig> ConfigBuilder::rebuild_endpoints(const ProxyConfig& before,
+                                                                    const MeshSnapshot& snapshot,
                                                                     const std::string& dataplane) const {
   const auto destinations = build::destinations_of(snapshot.dataplanes.at(dataplane)->spec_as<Dataplane>());
   auto config = std::make_shared<ProxyConfig>(before);

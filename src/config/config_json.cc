@@ -32,9 +32,11 @@ Result<std::string> config_json(const ProxyConfig& config, const NamedResources&
   constexpr std::string_view kSecretType = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
   json::object document;
   MESH_RETURN_IF_ERROR(add_all("type.googleapis.com/envoy.config.cluster.v3.Cluster", config.clusters, document));
-  MESH_RETURN_IF_ERROR(add_all("type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment", config.endpoints, document));
+  MESH_RETURN_IF_ERROR(
+      add_all("type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment", config.endpoints, document));
   MESH_RETURN_IF_ERROR(add_all("type.googleapis.com/envoy.config.listener.v3.Listener", config.listeners, document));
-  MESH_RETURN_IF_ERROR(add_all("type.googleapis.com/envoy.config.route.v3.RouteConfiguration", config.routes, document));
+  MESH_RETURN_IF_ERROR(
+      add_all("type.googleapis.com/envoy.config.route.v3.RouteConfiguration", config.routes, document));
   MESH_RETURN_IF_ERROR(add_all(kSecretType, secrets, document));
   if (json::value* shown = document.if_contains(kSecretType)) {
     for (auto& entry : shown->as_object()) hide_private_key(entry.value());

@@ -89,7 +89,8 @@ TEST(Endpoints, MayBeAskedForFromSeveralThreads) {
 }
 
 TEST(Endpoints, InOtherZonesComeSecond) {
-  const auto kv = service("kv", {endpoint("10.0.0.1", {{kZoneTag, "near"}}), endpoint("10.0.0.2", {{kZoneTag, "far"}})});
+  const auto kv =
+      service("kv", {endpoint("10.0.0.1", {{kZoneTag, "near"}}), endpoint("10.0.0.2", {{kZoneTag, "far"}})});
 
   EXPECT_THAT(shown(make_endpoints(kKv, kv.get(), {"near", true})), HasSubstr(R"("priority":1)"));
   EXPECT_THAT(shown(make_endpoints(kKv, kv.get(), {"near", false})), Not(HasSubstr("priority")));
@@ -187,7 +188,8 @@ TEST(Build, GivesTwoOutboundsToOneServiceOneCluster) {
   const auto config = f.builder.build(f.snapshot, "web-1", {});
 
   EXPECT_THAT(names_of(config->clusters), ElementsAre("kv", "localhost:80"));
-  EXPECT_THAT(names_of(config->listeners), ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001", "outbound:127.0.0.1:10002"));
+  EXPECT_THAT(names_of(config->listeners),
+              ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001", "outbound:127.0.0.1:10002"));
   EXPECT_THAT(config->services, ElementsAre("kv"));
 }
 

@@ -58,14 +58,16 @@ std::string key_of(const std::string& mesh, const std::string& cluster, const Cl
 
 }  // namespace
 
-NamedResource make_endpoints(const build::Destination& destination, const ServiceView* service, const ClientView& view) {
+NamedResource make_endpoints(const build::Destination& destination, const ServiceView* service,
+                             const ClientView& view) {
   ClusterLoadAssignment assignment;
   assignment.set_cluster_name(destination.cluster);
   std::map<std::string, std::vector<const Endpoint*>> by_zone;
   if (service != nullptr) {
     for (const Endpoint& endpoint : service->endpoints) {
       // Envoy refuses the whole service for one name in it.
-      if (envoy::is_ip(endpoint.address) && has_tags(endpoint.tags, destination.tags)) by_zone[zone_of(endpoint)].push_back(&endpoint);
+      if (envoy::is_ip(endpoint.address) && has_tags(endpoint.tags, destination.tags))
+        by_zone[zone_of(endpoint)].push_back(&endpoint);
     }
   }
   for (auto& [zone, endpoints] : by_zone) {
@@ -79,8 +81,8 @@ NamedResource make_endpoints(const build::Destination& destination, const Servic
   }
   // Priorities have no gaps: where the own zone has nobody, the others come first.
   const auto& localities = assignment.endpoints();
-  if (!localities.empty() &&
-      std::all_of(localities.begin(), localities.end(), [](const auto& locality) { return locality.priority() == 1; })) {
+  if (!localities.empty() && std::all_of(localities.begin(), localities.end(),
+                                         [](const auto& locality) { return locality.priority() == 1; })) {
     for (auto& locality : *assignment.mutable_endpoints()) locality.set_priority(0);
   }
   return envoy::make_resource(destination.cluster, assignment);

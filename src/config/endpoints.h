@@ -1,5 +1,5 @@
-// Which instances a cluster has, as Envoy is told. Many proxies are told the same: made once for each state of a service
-// and each kind of client, and shared.
+// Which instances a cluster has, as Envoy is told. Many proxies are told the same: made once for each state of a
+// service and each kind of client, and shared.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@ namespace mesh {
 
 // What the answer depends on beside the service.
 struct ClientView {
-  std::string zone;              // of the client
+  std::string zone;               // of the client
   bool prefers_its_zone = false;  // others only when its own zone has nobody healthy
 };
 

@@ -1,11 +1,11 @@
 // What proxies get, case by case: golden/<case>/input.yaml and expected.json. `MESH_GOLDEN=write` rewrites what is
 // expected; the difference is what is reviewed. Where Envoy has been fetched it must accept each case.
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/json.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -159,7 +159,8 @@ json::object bootstrap_for(const json::object& config) {
   }
   json::object bootstrap = json::parse(R"({"node": {"id": "default.test", "cluster": "test"},
     "dynamicResources": {"adsConfig": {"apiType": "GRPC", "transportApiVersion": "V3",
-      "grpcServices": [{"envoyGrpc": {"clusterName": "ads_cluster"}}]}}})").as_object();
+      "grpcServices": [{"envoyGrpc": {"clusterName": "ads_cluster"}}]}}})")
+                               .as_object();
   bootstrap["staticResources"] = {{"clusters", clusters}, {"listeners", listeners}};
   return bootstrap;
 }

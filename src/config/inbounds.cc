@@ -3,7 +3,6 @@
 #include <envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h>
 #include <envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h>
 #include <envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h>
-
 #include <fmt/format.h>
 
 #include "config/parts.h"
@@ -32,8 +31,13 @@ struct InboundPlan {
 InboundPlan plan(const Inbound& inbound, std::size_t index, const Networking& networking) {
   const std::string address = inbound.address.empty() ? networking.address : inbound.address;
   const std::uint32_t app_port = inbound.service_port == 0 ? inbound.port : inbound.service_port;
-  return {inbound, index, address, inbound.service_address.empty() ? address : inbound.service_address, app_port,
-          envoy::parse_protocol(inbound.protocol()), names::local_cluster(app_port)};
+  return {inbound,
+          index,
+          address,
+          inbound.service_address.empty() ? address : inbound.service_address,
+          app_port,
+          envoy::parse_protocol(inbound.protocol()),
+          names::local_cluster(app_port)};
 }
 
 void add_app_cluster(Context& context, const InboundPlan& plan) {
@@ -44,11 +48,17 @@ void add_app_cluster(Context& context, const InboundPlan& plan) {
   if (envoy::is_http(plan.protocol)) {
     http = context.draft.make<envoy::proto::HttpProtocolOptions>();
     envoy::set_duration(http->mutable_common_http_protocol_options()->mutable_idle_timeout(), 2h);
-    if (plan.protocol == Protocol::Http) http->mutable_explicit_http_config()->mutable_http_protocol_options();
-    else http->mutable_explicit_http_config()->mutable_http2_protocol_options();
+    if (plan.protocol == Protocol::Http)
+      http->mutable_explicit_http_config()->mutable_http_protocol_options();
+    else
+      http->mutable_explicit_http_config()->mutable_http2_protocol_options();
   }
-  context.draft.add_cluster({.role = envoy::Role::Inbound, .service = plan.inbound.service(), .protocol = plan.protocol,
-                             .inbound = plan.index, .shell = cluster, .http = http});
+  context.draft.add_cluster({.role = envoy::Role::Inbound,
+                             .service = plan.inbound.service(),
+                             .protocol = plan.protocol,
+                             .inbound = plan.index,
+                             .shell = cluster,
+                             .http = http});
 }
 
 // Leads to the application. The caller's identity goes along in x-forwarded-client-cert, and never as the caller says.
@@ -103,7 +113,8 @@ envoy::Chain make_open_chain(Context& context, const InboundPlan& plan, const ch
   return chain;
 }
 
-// Strict: only the mesh. Permissive: also whoever does not speak mesh TLS, be it plain text or the application's own TLS.
+// Strict: only the mesh. Permissive: also whoever does not speak mesh TLS, be it plain text or the application's own
+// TLS.
 std::vector<envoy::Chain> make_chains(Context& context, const InboundPlan& plan) {
   std::vector<envoy::Chain> chains;
   if (context.ca() == nullptr) {
@@ -149,13 +160,14 @@ void add_inbounds(Context& context) {
     if (networking.inbound[i].state == InboundState::Ignored) continue;
     const InboundPlan inbound = plan(networking.inbound[i], i, networking);
     if (!envoy::is_ip(inbound.address) || !envoy::is_ip(inbound.app_address)) {
-      context.warnings.push_back(fmt::format("networking.inbound[{}]: \"{}\" is not an IP address; the inbound is left out", i,
-                                             envoy::is_ip(inbound.address) ? inbound.app_address : inbound.address));
+      context.warnings.push_back(
+          fmt::format("networking.inbound[{}]: \"{}\" is not an IP address; the inbound is left out", i,
+                      envoy::is_ip(inbound.address) ? inbound.app_address : inbound.address));
       continue;
     }
     if (!context.taken.emplace(inbound.address, inbound.inbound.port).second) {
-      context.warnings.push_back(fmt::format("networking.inbound[{}]: {} is an inbound already; this one is left out", i,
-                                             names::join_host_port(inbound.address, inbound.inbound.port)));
+      context.warnings.push_back(fmt::format("networking.inbound[{}]: {} is an inbound already; this one is left out",
+                                             i, names::join_host_port(inbound.address, inbound.inbound.port)));
       continue;
     }
     add_inbound(context, inbound);

@@ -4,7 +4,6 @@
 #include <envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h>
 #include <envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h>
 #include <envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h>
-
 #include <fmt/format.h>
 
 #include <map>
@@ -26,7 +25,8 @@ constexpr std::uint32_t kMaxConnections = 1024, kMaxPendingRequests = 1024, kMax
 constexpr std::uint32_t kRetries = 5, kHostAttempts = 5, kConnectAttempts = 5;
 // reset-before-request: the connection broke before anything of the request was sent, so that nothing can happen twice.
 constexpr const char* kRetryHttpOn = "gateway-error,connect-failure,refused-stream,reset-before-request";
-constexpr const char* kRetryGrpcOn = "cancelled,connect-failure,gateway-error,refused-stream,reset,resource-exhausted,unavailable";
+constexpr const char* kRetryGrpcOn =
+    "cancelled,connect-failure,gateway-error,refused-stream,reset,resource-exhausted,unavailable";
 constexpr auto kPerTryTimeout = 16s;
 constexpr auto kRetryBaseInterval = 25ms, kRetryMaxInterval = 250ms;
 
@@ -105,13 +105,14 @@ void add_listener(Context& context, const Outbound& outbound) {
   Tags tags = outbound.tags;
   tags.erase(kMeshTag);
   set_tags(tags, *listener);
-  context.draft.add_listener({.role = envoy::Role::Outbound,
-                              .service = service,
-                              .protocol = protocol,
-                              .address = address,
-                              .port = outbound.port,
-                              .shell = listener,
-                              .chains = {make_chain(context, service, cluster_of(outbound), protocol, known != nullptr)}});
+  context.draft.add_listener(
+      {.role = envoy::Role::Outbound,
+       .service = service,
+       .protocol = protocol,
+       .address = address,
+       .port = outbound.port,
+       .shell = listener,
+       .chains = {make_chain(context, service, cluster_of(outbound), protocol, known != nullptr)}});
 }
 
 // Between sidecars it is always HTTP/2, whatever the applications speak.

@@ -5,7 +5,6 @@
 #include <envoy/extensions/filters/http/grpc_stats/v3/config.pb.h>
 #include <envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h>
 #include <envoy/extensions/transport_sockets/tls/v3/tls.pb.h>
-
 #include <fmt/format.h>
 
 #include "envoy/address.h"
@@ -22,7 +21,8 @@ struct Network {
   const char* prefix;
   std::uint32_t length;
 };
-constexpr Network kPrivateNetworks[] = {{"10.0.0.0", 8}, {"192.168.0.0", 16}, {"172.16.0.0", 12}, {"fc00::", 7}, {"fd00::", 8}};
+constexpr Network kPrivateNetworks[] = {
+    {"10.0.0.0", 8}, {"192.168.0.0", 16}, {"172.16.0.0", 12}, {"fc00::", 7}, {"fd00::", 8}};
 constexpr Network kLoopback[] = {{"127.0.0.1", 32}, {"::1", 128}};
 
 void from_ads(const std::string& secret, tls::SdsSecretConfig& config) {

@@ -28,14 +28,15 @@ struct ProxyConfig {
   std::vector<std::string> services;
 };
 
-// What the proxy itself said of itself when it connected (Envoy's node metadata), as far as configuration depends on it.
+// What the proxy itself said of itself when it connected (Envoy's node metadata), as far as configuration depends on
+// it.
 struct ProxyTraits {
-  std::vector<std::string> features;      // "feature-bind-outbounds" …
-  std::uint32_t admin_port = 0;           // where Envoy's admin API listens; 0: see admin_socket
-  std::string admin_socket;               // Unix socket of the admin API
-  std::uint32_t readiness_port = 0;       // of the sidecar manager; 0: none
+  std::vector<std::string> features;  // "feature-bind-outbounds" …
+  std::uint32_t admin_port = 0;       // where Envoy's admin API listens; 0: see admin_socket
+  std::string admin_socket;           // Unix socket of the admin API
+  std::uint32_t readiness_port = 0;   // of the sidecar manager; 0: none
   std::string readiness_socket;
-  bool ipv6 = true;                       // false: its machine has no IPv6, and Envoy refuses such addresses
+  bool ipv6 = true;  // false: its machine has no IPv6, and Envoy refuses such addresses
   bool has_feature(std::string_view name) const;
   friend bool operator==(const ProxyTraits&, const ProxyTraits&) = default;
 };
@@ -49,7 +50,8 @@ class ConfigBuilder {
 
   // The proxy must be in the snapshot. Does not fail: what cannot be built is left out and named in `warnings`.
   std::shared_ptr<const ProxyConfig> build(const MeshSnapshot& snapshot, const std::string& dataplane,
-                                           const ProxyTraits& traits, std::vector<std::string>* warnings = nullptr) const;
+                                           const ProxyTraits& traits,
+                                           std::vector<std::string>* warnings = nullptr) const;
 
   // `before` with the endpoints of the snapshot, everything else shared with it. Cheap; right as long as the Dataplane
   // and the protocols of its services are those of `before`.

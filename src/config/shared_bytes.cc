@@ -12,8 +12,10 @@ NamedResources SharedBytes::share(const NamedResources& fresh) {
     std::weak_ptr<const std::string>& known = known_[resource.version];
     const Bytes held = known.lock();
     // A version is a hash that is not made against intent: what is shared is compared.
-    if (held != nullptr && *held == *resource.body) resource.body = held;
-    else if (held == nullptr) known = resource.body;
+    if (held != nullptr && *held == *resource.body)
+      resource.body = held;
+    else if (held == nullptr)
+      known = resource.body;
   }
   if (known_.size() > check_at_) drop_expired();
   return shared;

@@ -13,7 +13,7 @@ namespace mesh::envoy {
 
 struct BootstrapSpec {
   ProxyId proxy;
-  std::string service;        // Envoy's cluster name: the first kuma.io/service of the Dataplane
+  std::string service;  // Envoy's cluster name: the first kuma.io/service of the Dataplane
   // The node's metadata, one JSON object: what the control plane is to know of the proxy when it connects. The fields
   // that follow from this struct (dataplane.admin.*, dataplane.proxyType, features) are added.
   std::string metadata_json = "{}";
@@ -37,8 +37,8 @@ struct BootstrapSpec {
   Secret token;
   std::string token_path;
 
-  bool delta = false;       // incremental discovery; else the state of the world
-  bool health_checks = true;  // let the control plane ask over HDS
+  bool delta = false;             // incremental discovery; else the state of the world
+  bool health_checks = true;      // let the control plane ask over HDS
   std::string access_log_socket;  // where TCP access logs are streamed to; empty: nowhere
 };
 

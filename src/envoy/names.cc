@@ -8,7 +8,8 @@
 namespace mesh::envoy::names {
 
 std::string join_host_port(std::string_view host, std::uint32_t port) {
-  return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+  return host.find(':') == std::string_view::npos ? fmt::format("{}:{}", host, port)
+                                                  : fmt::format("[{}]:{}", host, port);
 }
 
 std::string inbound_listener(std::string_view address, std::uint32_t port) {
@@ -52,7 +53,8 @@ std::string split_cluster(std::string_view service, const std::map<std::string, 
 std::string for_statistics(std::string_view name) {
   std::string result(name);
   for (char& c : result) {
-    const bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    const bool kept =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
     if (!kept) c = '_';
   }
   return result;

@@ -22,7 +22,8 @@ void add_network_filter(const std::string& name, const google::protobuf::Message
   pack_any(config, *filter->mutable_typed_config());
 }
 
-void add_http_filter(const std::string& name, const google::protobuf::Message& config, proto::HttpConnectionManager& http) {
+void add_http_filter(const std::string& name, const google::protobuf::Message& config,
+                     proto::HttpConnectionManager& http) {
   auto* filter = http.add_http_filters();
   filter->set_name(name);
   pack_any(config, *filter->mutable_typed_config());
@@ -52,15 +53,18 @@ NamedResource seal(const ListenerDraft& draft) {
   if (draft.inspects_tls) {
     auto* filter = draft.shell->add_listener_filters();
     filter->set_name("envoy.filters.listener.tls_inspector");
-    pack_any(::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector(), *filter->mutable_typed_config());
+    pack_any(::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector(),
+             *filter->mutable_typed_config());
   }
   return make_resource(draft.shell->name(), *draft.shell);
 }
 
 NamedResource seal(const ClusterDraft& draft) {
   if (draft.http != nullptr) {
-    pack_any(*draft.http, (*draft.shell->mutable_typed_extension_protocol_options())
-                              ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
+    pack_any(
+        *draft.http,
+        (*draft.shell
+              ->mutable_typed_extension_protocol_options())["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]);
   }
   return make_resource(draft.shell->name(), *draft.shell);
 }

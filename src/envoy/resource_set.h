@@ -61,11 +61,11 @@ struct Filter {
 
 // One way through a listener. It ends in exactly one of `http` and `tcp`; the other is null.
 struct Chain {
-  proto::FilterChain* shell = nullptr;  // what it matches; without filters
-  bool is_mesh_tls = false;             // only proxies of this mesh come through here
-  std::vector<Filter> network_filters = {};  // before the last one
+  proto::FilterChain* shell = nullptr;           // what it matches; without filters
+  bool is_mesh_tls = false;                      // only proxies of this mesh come through here
+  std::vector<Filter> network_filters = {};      // before the last one
   proto::HttpConnectionManager* http = nullptr;  // without its HTTP filters
-  std::vector<Filter> http_filters = {};              // before the router
+  std::vector<Filter> http_filters = {};         // before the router
   proto::TcpProxy* tcp = nullptr;
 };
 
@@ -75,7 +75,7 @@ struct ListenerDraft {
   Protocol protocol = Protocol::Tcp;
   std::string address = {};
   std::uint32_t port = 0;
-  std::size_t inbound = 0;  // role Inbound: index into networking.inbound
+  std::size_t inbound = 0;           // role Inbound: index into networking.inbound
   proto::Listener* shell = nullptr;  // without filter chains
   std::vector<Chain> chains = {};
   bool inspects_tls = false;  // finds out about TLS, SNI and ALPN before a chain is chosen
@@ -85,7 +85,7 @@ struct ClusterDraft {
   Role role = Role::Inbound;
   std::string service = {};
   Protocol protocol = Protocol::Tcp;
-  std::size_t inbound = 0;  // role Inbound: index into networking.inbound, of the first that leads here
+  std::size_t inbound = 0;          // role Inbound: index into networking.inbound, of the first that leads here
   proto::Cluster* shell = nullptr;  // without protocol options
   proto::HttpProtocolOptions* http = nullptr;  // null: none
 };

@@ -3,6 +3,7 @@
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
+
 #include <array>
 #include <optional>
 #include <string>

@@ -53,7 +53,8 @@ bool is_supported(const TargetRef& target, const Dataplane& spec) {
 bool names_dataplane(const TargetRef& target, const Resource& policy, const Resource& dataplane) {
   const bool by_name = target.name && !target.name->empty();
   if (!by_name && !target.labels) return true;  // all of them
-  if (by_name) return *target.name == display_name(dataplane) && label(policy, kZoneLabel) == label(dataplane, kZoneLabel);
+  if (by_name)
+    return *target.name == display_name(dataplane) && label(policy, kZoneLabel) == label(dataplane, kZoneLabel);
   return std::all_of(target.labels->begin(), target.labels->end(), [&](const auto& entry) {
     const auto found = dataplane.labels.find(entry.first);
     return found != dataplane.labels.end() && found->second == entry.second;
@@ -121,21 +122,18 @@ int origin_rank(const std::string& origin) {
 Selection select_by(const TargetRef& target, const Resource& policy, const Resource& dataplane, const Dataplane& spec) {
   if (!is_in_scope(policy, dataplane)) return {};
   switch (target.kind) {
-    case TargetKind::Mesh:
-      return is_supported(target, spec) ? select_tagged({}, spec) : Selection{};
+    case TargetKind::Mesh: return is_supported(target, spec) ? select_tagged({}, spec) : Selection{};
     case TargetKind::MeshSubset:
-      return is_supported(target, spec) ? select_tagged(target.tags.value_or(std::map<std::string, std::string>()), spec)
-                                        : Selection{};
-    case TargetKind::Dataplane:
-      return select_dataplane(target, policy, dataplane, spec);
+      return is_supported(target, spec)
+                 ? select_tagged(target.tags.value_or(std::map<std::string, std::string>()), spec)
+                 : Selection{};
+    case TargetKind::Dataplane: return select_dataplane(target, policy, dataplane, spec);
     case TargetKind::MeshService:
-    case TargetKind::MeshServiceSubset:
-      return select_tagged(service_tags(target), spec);
-    case TargetKind::MeshGateway:           // built-in gateways are not proxies of ours yet
-    case TargetKind::MeshHTTPRoute:         // routes are not there yet
-    case TargetKind::MeshExternalService:   // these two are destinations and select no proxy
-    case TargetKind::MeshMultiZoneService:
-      return {};
+    case TargetKind::MeshServiceSubset: return select_tagged(service_tags(target), spec);
+    case TargetKind::MeshGateway:          // built-in gateways are not proxies of ours yet
+    case TargetKind::MeshHTTPRoute:        // routes are not there yet
+    case TargetKind::MeshExternalService:  // these two are destinations and select no proxy
+    case TargetKind::MeshMultiZoneService: return {};
   }
   return {};
 }
@@ -149,16 +147,11 @@ Precedence precedence_of(const TargetRef& target, const Resource& policy) {
 
 bool is_about_service(const TargetRef& to, const std::string& service) {
   switch (to.kind) {
-    case TargetKind::Mesh:
-      return true;
-    case TargetKind::MeshService:
-      return to.name == service;
-    case TargetKind::MeshServiceSubset:
-      return to.name == service && (!to.tags || to.tags->empty());
-    case TargetKind::MeshSubset:
-      return !to.tags || has_tags({{kServiceTag, service}}, *to.tags);
-    default:
-      return false;  // about resources that are not known by a kuma.io/service
+    case TargetKind::Mesh: return true;
+    case TargetKind::MeshService: return to.name == service;
+    case TargetKind::MeshServiceSubset: return to.name == service && (!to.tags || to.tags->empty());
+    case TargetKind::MeshSubset: return !to.tags || has_tags({{kServiceTag, service}}, *to.tags);
+    default: return false;  // about resources that are not known by a kuma.io/service
   }
 }
 

@@ -27,7 +27,9 @@ struct Selection {
   bool gateway = false;               // the Dataplane is a delegated gateway, and selected as such
 
   bool empty() const { return inbounds.empty() && !gateway; }
-  bool has_inbound(std::size_t index) const { return std::find(inbounds.begin(), inbounds.end(), index) != inbounds.end(); }
+  bool has_inbound(std::size_t index) const {
+    return std::find(inbounds.begin(), inbounds.end(), index) != inbounds.end();
+  }
 };
 
 Selection select_by(const TargetRef& target, const Resource& policy, const Resource& dataplane, const Dataplane& spec);
@@ -41,7 +43,9 @@ bool may_concern(const Resource& policy, const Resource& dataplane) {
   static const TargetRef whole_mesh;
   const Spec* spec = policy.spec.as<Spec>();
   if (spec == nullptr || is_shadow(policy)) return false;
-  return !select_by(spec->target_ref ? *spec->target_ref : whole_mesh, policy, dataplane, dataplane.spec_as<Dataplane>()).empty();
+  return !select_by(spec->target_ref ? *spec->target_ref : whole_mesh, policy, dataplane,
+                    dataplane.spec_as<Dataplane>())
+              .empty();
 }
 
 // Larger counts more.
@@ -50,7 +54,8 @@ struct Precedence {
   std::string name;  // the smaller counts more
 
   friend bool operator<(const Precedence& a, const Precedence& b) {
-    if (const auto order = std::tie(a.kind, a.detail, a.origin, a.role) <=> std::tie(b.kind, b.detail, b.origin, b.role);
+    if (const auto order =
+            std::tie(a.kind, a.detail, a.origin, a.role) <=> std::tie(b.kind, b.detail, b.origin, b.role);
         order != 0) {
       return order < 0;
     }
@@ -117,8 +122,10 @@ std::vector<InboundRule<Conf>> inbound_rules(const std::vector<Matched<Spec>>& p
     if (!policy.selection.has_inbound(inbound)) continue;
     if (policy.spec->rules && !policy.spec->rules->empty()) {
       for (const auto& rule : *policy.spec->rules) {
-        if (!rule.matches || rule.matches->empty()) result.push_back({std::nullopt, rule.default_});
-        else for (const Match& match : *rule.matches) result.push_back({match, rule.default_});
+        if (!rule.matches || rule.matches->empty())
+          result.push_back({std::nullopt, rule.default_});
+        else
+          for (const Match& match : *rule.matches) result.push_back({match, rule.default_});
       }
     } else if (policy.spec->from) {
       for (const auto& item : *policy.spec->from) result.push_back({std::nullopt, item.default_});

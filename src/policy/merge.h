@@ -4,6 +4,7 @@
 
 #include <boost/describe/members.hpp>
 #include <boost/mp11/algorithm.hpp>
+
 #include <optional>
 #include <type_traits>
 
@@ -40,7 +41,8 @@ void merge_field(std::optional<T>& base, const std::optional<T>& over) {
 template <class T>
 void merge_over(T& base, const T& over) {
   using Members = boost::describe::describe_members<T, boost::describe::mod_public>;
-  boost::mp11::mp_for_each<Members>([&](auto member) { merging::merge_field(base.*member.pointer, over.*member.pointer); });
+  boost::mp11::mp_for_each<Members>(
+      [&](auto member) { merging::merge_field(base.*member.pointer, over.*member.pointer); });
 }
 
 }  // namespace mesh

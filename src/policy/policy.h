@@ -24,7 +24,9 @@ class Policy {
   virtual const Kind& kind() const = 0;
   // Whether the resource `policy` of this kind may concern this Dataplane. When one changes, only the proxies for which
   // this is true get their configuration built again.
-  virtual bool selects(const Resource& policy, const Resource& dataplane) const { return (void)policy, (void)dataplane, true; }
+  virtual bool selects(const Resource& policy, const Resource& dataplane) const {
+    return (void)policy, (void)dataplane, true;
+  }
   // Edits the draft of this proxy's configuration as the policies that select it say. Called in the order of `all.cc`.
   virtual void apply(const ProxyContext& proxy, envoy::ResourceSet& draft) const = 0;
 };

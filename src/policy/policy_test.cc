@@ -55,7 +55,9 @@ Dataplane web_with_two_inbounds() {
 }
 
 std::vector<std::size_t> selected(const TargetRef& target, Labels policy = {}, Labels dataplane = {}) {
-  return select_by(target, resource("p", std::move(policy)), resource("web-1", std::move(dataplane)), web_with_two_inbounds()).inbounds;
+  return select_by(target, resource("p", std::move(policy)), resource("web-1", std::move(dataplane)),
+                   web_with_two_inbounds())
+      .inbounds;
 }
 
 TEST(Selecting, ByMeshTakesEveryInbound) { EXPECT_THAT(selected({}), ElementsAre(0, 1)); }
@@ -64,14 +66,16 @@ TEST(Selecting, ByTagsTakesTheInboundsThatHaveThemAll) {
   EXPECT_THAT(selected({.kind = TargetKind::MeshSubset, .tags = Tags{{"version", "v1"}}}), ElementsAre(0));
   EXPECT_THAT(selected({.kind = TargetKind::MeshSubset, .tags = Tags{{"version", "*"}}}), ElementsAre(0));
   EXPECT_THAT(selected({.kind = TargetKind::MeshService, .name = "web-admin"}), ElementsAre(1));
-  EXPECT_THAT(selected({.kind = TargetKind::MeshServiceSubset, .name = "web", .tags = Tags{{"version", "v2"}}}), IsEmpty());
+  EXPECT_THAT(selected({.kind = TargetKind::MeshServiceSubset, .name = "web", .tags = Tags{{"version", "v2"}}}),
+              IsEmpty());
 }
 
 TEST(Selecting, ByDataplaneTakesNameOrLabelsAndASection) {
   EXPECT_THAT(selected({.kind = TargetKind::Dataplane}), ElementsAre(0, 1));
   EXPECT_THAT(selected({.kind = TargetKind::Dataplane, .name = "web-1"}), ElementsAre(0, 1));
   EXPECT_THAT(selected({.kind = TargetKind::Dataplane, .name = "web-2"}), IsEmpty());
-  EXPECT_THAT(selected({.kind = TargetKind::Dataplane, .labels = Labels{{"app", "web"}}}, {}, {{"app", "web"}}), ElementsAre(0, 1));
+  EXPECT_THAT(selected({.kind = TargetKind::Dataplane, .labels = Labels{{"app", "web"}}}, {}, {{"app", "web"}}),
+              ElementsAre(0, 1));
   EXPECT_THAT(selected({.kind = TargetKind::Dataplane, .labels = Labels{{"app", "web"}}}), IsEmpty());
   EXPECT_THAT(selected({.kind = TargetKind::Dataplane, .section_name = "admin"}), ElementsAre(1));
   EXPECT_THAT(selected({.kind = TargetKind::Dataplane, .section_name = "80"}), ElementsAre(0));
@@ -83,7 +87,8 @@ TEST(Selecting, RespectsProxyTypes) {
 }
 
 TEST(Selecting, APolicyOfAZoneTakesOnlyProxiesOfThatZone) {
-  const Labels here{{"kuma.io/origin", "zone"}, {"kuma.io/zone", "here"}}, there{{"kuma.io/origin", "zone"}, {"kuma.io/zone", "there"}};
+  const Labels here{{"kuma.io/origin", "zone"}, {"kuma.io/zone", "here"}},
+      there{{"kuma.io/origin", "zone"}, {"kuma.io/zone", "there"}};
   const Labels global{{"kuma.io/origin", "global"}};
 
   EXPECT_THAT(selected({}, here, here), ElementsAre(0, 1));
@@ -95,8 +100,10 @@ TEST(Selecting, ADelegatedGatewayIsSelectedByItsOwnTags) {
   Dataplane edge;
   edge.networking.gateway = Gateway{.tags = {{kServiceTag, "edge"}}};
 
-  EXPECT_TRUE(select_by({.kind = TargetKind::MeshService, .name = "edge"}, resource("p"), resource("edge-1"), edge).gateway);
-  EXPECT_FALSE(select_by({.kind = TargetKind::MeshService, .name = "web"}, resource("p"), resource("edge-1"), edge).gateway);
+  EXPECT_TRUE(
+      select_by({.kind = TargetKind::MeshService, .name = "edge"}, resource("p"), resource("edge-1"), edge).gateway);
+  EXPECT_FALSE(
+      select_by({.kind = TargetKind::MeshService, .name = "web"}, resource("p"), resource("edge-1"), edge).gateway);
 }
 
 TEST(Precedence, GrowsWithWhatIsTargetedThenOriginThenRoleThenASmallerName) {
@@ -108,7 +115,8 @@ TEST(Precedence, GrowsWithWhatIsTargetedThenOriginThenRoleThenASmallerName) {
   EXPECT_LT(precedence_of(dataplane, a), precedence_of(one_inbound, b));
   EXPECT_LT(precedence_of(one_inbound, a), precedence_of(subset, b));
   EXPECT_LT(precedence_of(subset, a), precedence_of(service, b));
-  EXPECT_LT(precedence_of(mesh, resource("a", {{"kuma.io/origin", "global"}})), precedence_of(mesh, resource("b", {{"kuma.io/origin", "zone"}})));
+  EXPECT_LT(precedence_of(mesh, resource("a", {{"kuma.io/origin", "global"}})),
+            precedence_of(mesh, resource("b", {{"kuma.io/origin", "zone"}})));
   EXPECT_LT(precedence_of(mesh, a), precedence_of(mesh, resource("b", {{"kuma.io/policy-role", "consumer"}})));
   EXPECT_LT(precedence_of(mesh, b), precedence_of(mesh, a));
   EXPECT_LT(precedence_of(mesh, b), precedence_of(mesh, resource("x-8f3a", {{"kuma.io/display-name", "a"}})));
@@ -154,7 +162,8 @@ TEST(TowardsAService, NothingIsSaidWhenNoItemIsAboutIt) {
 TEST(WhatComesIn, FromCountsAsRulesForAllCallersUnlessThereAreRules) {
   const Match someone{.spiffe_id = SpiffeMatch{SpiffeMatchType::Exact, "spiffe://m/a"}, .sni = {}};
   const Spec old{.from = std::vector{Item{{}, {.a = 1}}}};
-  const Spec newer{.from = std::vector{Item{{}, {.a = 9}}}, .rules = std::vector{Rule{{}, {.b = 2}}, Rule{std::vector{someone}, {.a = 3}}}};
+  const Spec newer{.from = std::vector{Item{{}, {.a = 9}}},
+                   .rules = std::vector{Rule{{}, {.b = 2}}, Rule{std::vector{someone}, {.a = 3}}}};
 
   const auto rules = inbound_rules<Conf>(std::vector{everywhere(old), everywhere(newer)}, 0);
   const auto all = conf_for_all_callers(rules);
@@ -179,8 +188,8 @@ std::vector<std::string> wrong_fields(const TargetRef& target, const TargetRefRu
 }
 
 TEST(TargetRefs, NameEveryFieldThatIsWrong) {
-  const TargetRefRules all{.kinds = {TargetKind::Mesh, TargetKind::MeshSubset, TargetKind::MeshService, TargetKind::Dataplane,
-                                     TargetKind::MeshServiceSubset}};
+  const TargetRefRules all{.kinds = {TargetKind::Mesh, TargetKind::MeshSubset, TargetKind::MeshService,
+                                     TargetKind::Dataplane, TargetKind::MeshServiceSubset}};
 
   EXPECT_THAT(wrong_fields({}, all), IsEmpty());
   EXPECT_THAT(wrong_fields({.kind = TargetKind::MeshGateway, .name = "edge"}, all), ElementsAre("spec.targetRef.kind"));
@@ -188,7 +197,8 @@ TEST(TargetRefs, NameEveryFieldThatIsWrong) {
               ElementsAre("spec.targetRef.name", "spec.targetRef.tags"));
   EXPECT_THAT(wrong_fields({.kind = TargetKind::MeshService}, all), ElementsAre("spec.targetRef"));
   EXPECT_THAT(wrong_fields({.kind = TargetKind::MeshService, .name = "Web"}, all), ElementsAre("spec.targetRef.name"));
-  EXPECT_THAT(wrong_fields({.kind = TargetKind::Dataplane, .section_name = "a"}, all), ElementsAre("spec.targetRef.sectionName"));
+  EXPECT_THAT(wrong_fields({.kind = TargetKind::Dataplane, .section_name = "a"}, all),
+              ElementsAre("spec.targetRef.sectionName"));
   EXPECT_THAT(wrong_fields({.kind = TargetKind::Mesh, .proxy_types = std::vector<ProxyType>{}}, all),
               ElementsAre("spec.targetRef.proxyTypes"));
 }

@@ -34,7 +34,8 @@ class TargetRefCheck {
     }
   }
   void proxy_types_must_name_some() {
-    if (target_.proxy_types && target_.proxy_types->empty()) add("proxyTypes", "must be left out or have at least one element");
+    if (target_.proxy_types && target_.proxy_types->empty())
+      add("proxyTypes", "must be left out or have at least one element");
   }
   void name_must_be_well_formed() {
     const std::string name = target_.name.value_or("");
@@ -75,14 +76,16 @@ bool is_spiffe_id(const std::string& id) {
   const auto is_common = [](char c) { return (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_'; };
   const auto is_lower = [](char c) { return c >= 'a' && c <= 'z'; };
   const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
-  if (domain.empty() || !std::all_of(domain.begin(), domain.end(), [&](char c) { return is_common(c) || is_lower(c); })) {
+  if (domain.empty() ||
+      !std::all_of(domain.begin(), domain.end(), [&](char c) { return is_common(c) || is_lower(c); })) {
     return false;
   }
   for (std::size_t at = domain.size(); at < rest.size();) {
     const std::size_t end = std::min(rest.find('/', at + 1), rest.size());
     const std::string segment = rest.substr(at + 1, end - at - 1);
     if (segment.empty() || segment == "." || segment == "..") return false;
-    if (!std::all_of(segment.begin(), segment.end(), [&](char c) { return is_common(c) || is_lower(c) || is_upper(c); })) {
+    if (!std::all_of(segment.begin(), segment.end(),
+                     [&](char c) { return is_common(c) || is_lower(c) || is_upper(c); })) {
       return false;
     }
     at = end;
@@ -181,13 +184,15 @@ void validate_match(const Match& match, const std::string& path, std::vector<Vio
   }
 }
 
-void validate_not_negative(const std::optional<Duration>& duration, const std::string& path, std::vector<Violation>& violations) {
+void validate_not_negative(const std::optional<Duration>& duration, const std::string& path,
+                           std::vector<Violation>& violations) {
   if (duration && *duration < Duration::zero()) {
     violations.push_back({path, fmt::format("is {}; must not be negative", format_duration(*duration))});
   }
 }
 
-void validate_positive(const std::optional<Duration>& duration, const std::string& path, std::vector<Violation>& violations) {
+void validate_positive(const std::optional<Duration>& duration, const std::string& path,
+                       std::vector<Violation>& violations) {
   if (duration && *duration <= Duration::zero()) {
     violations.push_back({path, fmt::format("is {}; must be more than 0s", format_duration(*duration))});
   }
@@ -205,8 +210,7 @@ void warn_of_deprecated_target(const std::optional<TargetRef>& target, std::vect
     case TargetKind::MeshHTTPRoute:
       warnings.push_back("MeshHTTPRoute as 'targetRef.kind' is deprecated, use it in spec.to[].targetRef");
       break;
-    default:
-      break;
+    default: break;
   }
 }
 

@@ -20,8 +20,10 @@ struct TargetRefRules {
 void validate_target_ref(const TargetRef& target, const std::string& path, const TargetRefRules& rules,
                          std::vector<Violation>& violations);
 
-void validate_not_negative(const std::optional<Duration>& duration, const std::string& path, std::vector<Violation>& violations);
-void validate_positive(const std::optional<Duration>& duration, const std::string& path, std::vector<Violation>& violations);
+void validate_not_negative(const std::optional<Duration>& duration, const std::string& path,
+                           std::vector<Violation>& violations);
+void validate_positive(const std::optional<Duration>& duration, const std::string& path,
+                       std::vector<Violation>& violations);
 
 // What a write with this top-level targetRef is answered with: kinds that go away in a later version.
 void warn_of_deprecated_target(const std::optional<TargetRef>& target, std::vector<std::string>& warnings);

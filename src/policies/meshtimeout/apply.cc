@@ -28,7 +28,8 @@ void apply_to_chain(const TimeoutConf& conf, envoy::Chain& chain) {
   for (auto& host : *chain.http->mutable_route_config()->mutable_virtual_hosts()) {
     for (auto& route : *host.mutable_routes()) {
       set_duration(route.mutable_route()->mutable_timeout(), http.request_timeout.value_or(kRequestTimeout));
-      set_duration(route.mutable_route()->mutable_idle_timeout(), http.stream_idle_timeout.value_or(kStreamIdleTimeout));
+      set_duration(route.mutable_route()->mutable_idle_timeout(),
+                   http.stream_idle_timeout.value_or(kStreamIdleTimeout));
     }
   }
 }

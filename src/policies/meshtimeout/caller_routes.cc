@@ -31,8 +31,9 @@ std::tuple<int, std::size_t, int> specificity(const Match& match) {
 }
 
 bool covers(const Match& wide, const Match& narrow) {
-  const bool caller = wide.spiffe_id->type == SpiffeMatchType::Prefix ? narrow.spiffe_id->value.starts_with(wide.spiffe_id->value)
-                                                                      : wide.spiffe_id == narrow.spiffe_id;
+  const bool caller = wide.spiffe_id->type == SpiffeMatchType::Prefix
+                          ? narrow.spiffe_id->value.starts_with(wide.spiffe_id->value)
+                          : wide.spiffe_id == narrow.spiffe_id;
   return caller && (!wide.sni || wide.sni == narrow.sni);
 }
 
@@ -43,7 +44,8 @@ std::vector<Rule> effective_rules(std::vector<Rule> rules) {
                    [](const Rule& a, const Rule& b) { return specificity(*a.match) < specificity(*b.match); });
   std::vector<Rule> effective;
   for (const Rule& rule : rules) {
-    const bool known = std::any_of(effective.begin(), effective.end(), [&](const Rule& e) { return e.match == rule.match; });
+    const bool known =
+        std::any_of(effective.begin(), effective.end(), [&](const Rule& e) { return e.match == rule.match; });
     if (known) continue;
     Rule merged{rule.match, {}};
     for (const Rule& other : rules) {
@@ -66,8 +68,10 @@ void keep(const char* key, const char* format, FilterState& filter) {
 void match_caller(const Match& match, Route& route) {
   auto& caller = *route.mutable_match()->add_filter_state();
   caller.set_key(kCallerKey);
-  if (match.spiffe_id->type == SpiffeMatchType::Exact) caller.mutable_string_match()->set_exact(match.spiffe_id->value);
-  else caller.mutable_string_match()->set_prefix(match.spiffe_id->value);
+  if (match.spiffe_id->type == SpiffeMatchType::Exact)
+    caller.mutable_string_match()->set_exact(match.spiffe_id->value);
+  else
+    caller.mutable_string_match()->set_prefix(match.spiffe_id->value);
   if (!match.sni) return;
   auto& server_name = *route.mutable_match()->add_filter_state();
   server_name.set_key(kServerNameKey);
@@ -83,7 +87,8 @@ void put_before(const std::vector<Rule>& rules, VirtualHost& host) {
       match_caller(*rule.match, route);
       const HttpTimeouts& http = *rule.conf.http;
       if (http.request_timeout) envoy::set_duration(route.mutable_route()->mutable_timeout(), *http.request_timeout);
-      if (http.stream_idle_timeout) envoy::set_duration(route.mutable_route()->mutable_idle_timeout(), *http.stream_idle_timeout);
+      if (http.stream_idle_timeout)
+        envoy::set_duration(route.mutable_route()->mutable_idle_timeout(), *http.stream_idle_timeout);
     }
     *host.add_routes() = original;
   }

@@ -12,8 +12,8 @@ namespace {
 using Violations = std::vector<Violation>;
 
 void validate_http(const HttpTimeouts& http, const std::string& path, Violations& violations) {
-  if (!http.request_timeout && !http.stream_idle_timeout && !http.max_stream_duration && !http.max_connection_duration &&
-      !http.request_headers_timeout) {
+  if (!http.request_timeout && !http.stream_idle_timeout && !http.max_stream_duration &&
+      !http.max_connection_duration && !http.request_headers_timeout) {
     violations.push_back({path, "must have at least one timeout"});
   }
   validate_not_negative(http.request_timeout, path + ".requestTimeout", violations);
@@ -87,12 +87,13 @@ void validate(const AnySpec& any, Violations& violations) {
   const auto& spec = *any.as<MeshTimeout>();
   const TargetKind top = spec.target_ref ? spec.target_ref->kind : TargetKind::Mesh;
   if (spec.target_ref) {
-    validate_target_ref(*spec.target_ref, "spec.targetRef",
-                        {.kinds = {TargetKind::Mesh, TargetKind::MeshSubset, TargetKind::Dataplane, TargetKind::MeshGateway,
-                                   TargetKind::MeshService, TargetKind::MeshServiceSubset, TargetKind::MeshHTTPRoute},
-                         .section_name_on_dataplane = has_any(spec.from) || has_any(spec.rules),
-                         .gateway_tags = true},
-                        violations);
+    validate_target_ref(
+        *spec.target_ref, "spec.targetRef",
+        {.kinds = {TargetKind::Mesh, TargetKind::MeshSubset, TargetKind::Dataplane, TargetKind::MeshGateway,
+                   TargetKind::MeshService, TargetKind::MeshServiceSubset, TargetKind::MeshHTTPRoute},
+         .section_name_on_dataplane = has_any(spec.from) || has_any(spec.rules),
+         .gateway_tags = true},
+        violations);
   }
   if (has_any(spec.rules) && (has_any(spec.to) || has_any(spec.from))) {
     violations.push_back({"spec", "'to' and 'from' must be empty when 'rules' is used"});
@@ -102,12 +103,15 @@ void validate(const AnySpec& any, Violations& violations) {
   }
   const bool narrow = top == TargetKind::MeshHTTPRoute || top == TargetKind::MeshGateway;
   if (has_any(spec.from)) {
-    if (narrow) violations.push_back({"spec.from", "must not be set with this kind of targetRef"});
-    else validate_items(*spec.from, "spec.from", {.kinds = {TargetKind::Mesh}}, top, violations);
+    if (narrow)
+      violations.push_back({"spec.from", "must not be set with this kind of targetRef"});
+    else
+      validate_items(*spec.from, "spec.from", {.kinds = {TargetKind::Mesh}}, top, violations);
   }
   if (has_any(spec.to)) {
-    const TargetRefRules wide_targets{.kinds = {TargetKind::Mesh, TargetKind::MeshService, TargetKind::MeshExternalService,
-                                                TargetKind::MeshMultiZoneService, TargetKind::MeshHTTPRoute}};
+    const TargetRefRules wide_targets{.kinds = {TargetKind::Mesh, TargetKind::MeshService,
+                                                TargetKind::MeshExternalService, TargetKind::MeshMultiZoneService,
+                                                TargetKind::MeshHTTPRoute}};
     const TargetRefRules narrow_targets{.kinds = {TargetKind::Mesh, TargetKind::MeshExternalService}};
     validate_items(*spec.to, "spec.to", narrow ? narrow_targets : wide_targets, top, violations);
   }
@@ -125,13 +129,14 @@ void warn(const AnySpec& any, std::vector<std::string>& warnings) {
 }
 
 Kind make_kind() {
-  Kind kind = describe_kind<MeshTimeout>({.name = "MeshTimeout",
-                                          .path = "meshtimeouts",
-                                          .short_name = "mt",
-                                          .singular = "Mesh Timeout",
-                                          .plural = "Mesh Timeouts",
-                                          .is_policy = true,
-                                          .policy = {.has_to = true, .has_from = true, .has_rules = true, .from_as_rules = true}});
+  Kind kind = describe_kind<MeshTimeout>(
+      {.name = "MeshTimeout",
+       .path = "meshtimeouts",
+       .short_name = "mt",
+       .singular = "Mesh Timeout",
+       .plural = "Mesh Timeouts",
+       .is_policy = true,
+       .policy = {.has_to = true, .has_from = true, .has_rules = true, .from_as_rules = true}});
   kind.validate = &validate;
   kind.warn = &warn;
   return kind;
@@ -156,16 +161,22 @@ std::vector<Resource> default_mesh_timeouts(const std::string& mesh) {
 
   MeshTimeout sidecars;
   sidecars.target_ref = all_of(ProxyType::Sidecar);
-  sidecars.to = {{everyone, {.connection_timeout = 5s, .idle_timeout = 1h,
-                             .http = HttpTimeouts{.request_timeout = 15s, .stream_idle_timeout = 30min}}}};
-  sidecars.from = {{everyone, {.connection_timeout = 10s, .idle_timeout = 2h,
-                               .http = HttpTimeouts{.request_timeout = 0s, .stream_idle_timeout = 1h, .max_stream_duration = 0s}}}};
+  sidecars.to = {{everyone,
+                  {.connection_timeout = 5s,
+                   .idle_timeout = 1h,
+                   .http = HttpTimeouts{.request_timeout = 15s, .stream_idle_timeout = 30min}}}};
+  sidecars.from = {
+      {everyone,
+       {.connection_timeout = 10s,
+        .idle_timeout = 2h,
+        .http = HttpTimeouts{.request_timeout = 0s, .stream_idle_timeout = 1h, .max_stream_duration = 0s}}}};
 
   MeshTimeout gateways;
   gateways.target_ref = all_of(ProxyType::Gateway);
   gateways.to = {{everyone, {.idle_timeout = 1h, .http = HttpTimeouts{.stream_idle_timeout = 5s}}}};
-  gateways.from = {{everyone, {.idle_timeout = 5min,
-                               .http = HttpTimeouts{.stream_idle_timeout = 5s, .request_headers_timeout = 500ms}}}};
+  gateways.from = {
+      {everyone,
+       {.idle_timeout = 5min, .http = HttpTimeouts{.stream_idle_timeout = 5s, .request_headers_timeout = 500ms}}}};
 
   return {make_default(mesh, "mesh-gateways-timeout-all-" + mesh, std::move(gateways)),
           make_default(mesh, "mesh-timeout-all-" + mesh, std::move(sidecars))};

@@ -1,15 +1,13 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include "policies/meshtimeout/mesh_timeout.h"
 
+#include <boost/json.hpp>
 #include <envoy/config/cluster/v3/cluster.pb.h>
 #include <envoy/config/listener/v3/listener.pb.h>
 #include <envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h>
 #include <envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h>
 #include <envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h>
-
-#include <boost/json.hpp>
-
-#include "policies/meshtimeout/mesh_timeout.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 namespace mesh {
 namespace {
@@ -34,13 +32,19 @@ struct Fixture {
     dataplane.spec = AnySpec::of(spec);
     auto* http = draft.make<envoy::proto::HttpConnectionManager>();
     http->mutable_route_config()->add_virtual_hosts()->add_routes()->mutable_route()->set_cluster("kv");
-    http_listener = &draft.add_listener({.role = envoy::Role::Outbound, .service = "kv", .protocol = envoy::Protocol::Http,
+    http_listener = &draft.add_listener({.role = envoy::Role::Outbound,
+                                         .service = "kv",
+                                         .protocol = envoy::Protocol::Http,
                                          .shell = draft.make<envoy::proto::Listener>(),
                                          .chains = {{.shell = draft.make<envoy::proto::FilterChain>(), .http = http}}});
-    tcp_listener = &draft.add_listener({.role = envoy::Role::Outbound, .service = "db", .shell = draft.make<envoy::proto::Listener>(),
-                                        .chains = {{.shell = draft.make<envoy::proto::FilterChain>(),
-                                                    .tcp = draft.make<envoy::proto::TcpProxy>()}}});
-    http_cluster = &draft.add_cluster({.role = envoy::Role::Outbound, .service = "kv", .protocol = envoy::Protocol::Http,
+    tcp_listener = &draft.add_listener(
+        {.role = envoy::Role::Outbound,
+         .service = "db",
+         .shell = draft.make<envoy::proto::Listener>(),
+         .chains = {{.shell = draft.make<envoy::proto::FilterChain>(), .tcp = draft.make<envoy::proto::TcpProxy>()}}});
+    http_cluster = &draft.add_cluster({.role = envoy::Role::Outbound,
+                                       .service = "kv",
+                                       .protocol = envoy::Protocol::Http,
                                        .shell = draft.make<envoy::proto::Cluster>()});
   }
   void add(const std::string& name, const std::string& spec) {
@@ -71,7 +75,9 @@ TEST(MeshTimeoutPolicy, GivesTheDocumentedDefaultsWhenNothingIsSaid) {
 
 TEST(MeshTimeoutPolicy, ChangesOnlyTheServiceThatItNames) {
   Fixture f;
-  f.add("p", R"({"to": [{"targetRef": {"kind": "MeshService", "name": "kv"}, "default": {"connectionTimeout": "200ms", "idleTimeout": "1s"}}]})");
+  f.add(
+      "p",
+      R"({"to": [{"targetRef": {"kind": "MeshService", "name": "kv"}, "default": {"connectionTimeout": "200ms", "idleTimeout": "1s"}}]})");
   f.apply();
 
   EXPECT_EQ(f.http_cluster->shell->connect_timeout().nanos(), 200'000'000);
@@ -82,7 +88,9 @@ TEST(MeshTimeoutPolicy, ChangesOnlyTheServiceThatItNames) {
 TEST(MeshTimeoutPolicy, OfTwoEqualPoliciesTheOneWithTheSmallerNameCounts) {
   Fixture f;
   f.add("a", R"({"to": [{"targetRef": {"kind": "Mesh"}, "default": {"http": {"requestTimeout": "1s"}}}]})");
-  f.add("b", R"({"to": [{"targetRef": {"kind": "Mesh"}, "default": {"http": {"requestTimeout": "2s", "streamIdleTimeout": "3s"}}}]})");
+  f.add(
+      "b",
+      R"({"to": [{"targetRef": {"kind": "Mesh"}, "default": {"http": {"requestTimeout": "2s", "streamIdleTimeout": "3s"}}}]})");
   f.apply();
 
   EXPECT_EQ(f.route().timeout().seconds(), 1);
@@ -94,7 +102,8 @@ TEST(MeshTimeoutPolicy, OnlyTriedOutChangesNothing) {
   f.add("a", R"({"to": [{"targetRef": {"kind": "Mesh"}, "default": {"http": {"requestTimeout": "1s"}}}]})");
   auto shadow = std::make_shared<Resource>(*f.snapshot.policies[&kMeshTimeoutKind]->front());
   shadow->labels["kuma.io/effect"] = "shadow";
-  f.snapshot.policies[&kMeshTimeoutKind] = std::make_shared<const std::vector<SharedResource>>(std::vector<SharedResource>{shadow});
+  f.snapshot.policies[&kMeshTimeoutKind] =
+      std::make_shared<const std::vector<SharedResource>>(std::vector<SharedResource>{shadow});
   f.apply();
 
   EXPECT_EQ(f.route().timeout().seconds(), 15);
@@ -111,15 +120,23 @@ std::vector<std::string> wrong_fields(const std::string& spec) {
 
 TEST(Validation, NamesTheFields) {
   EXPECT_THAT(wrong_fields("{}"), ElementsAre("spec"));
-  EXPECT_THAT(wrong_fields(R"({"to": [{"targetRef": {"kind": "Mesh"}, "default": {"connectionTimeout": "0s", "idleTimeout": "-1s"}}]})"),
-              ElementsAre("spec.to[0].default.connectionTimeout", "spec.to[0].default.idleTimeout"));
-  EXPECT_THAT(wrong_fields(R"({"to": [{"targetRef": {"kind": "Mesh"}, "default": {}}]})"), ElementsAre("spec.to[0].default"));
-  EXPECT_THAT(wrong_fields(R"({"to": [{"targetRef": {"kind": "Mesh"}, "default": {"http": {"requestTimeout": "-1s"}}}]})"),
-              ElementsAre("spec.to[0].default.http.requestTimeout"));
-  EXPECT_THAT(wrong_fields(R"({"from": [{"targetRef": {"kind": "MeshService", "name": "x"}, "default": {"idleTimeout": "1s"}}]})"),
-              ElementsAre("spec.from[0].targetRef.kind"));
-  EXPECT_THAT(wrong_fields(R"({"rules": [{"default": {"idleTimeout": "1s"}}], "to": [{"targetRef": {"kind": "Mesh"}, "default": {"idleTimeout": "1s"}}]})"),
-              ElementsAre("spec"));
+  EXPECT_THAT(
+      wrong_fields(
+          R"({"to": [{"targetRef": {"kind": "Mesh"}, "default": {"connectionTimeout": "0s", "idleTimeout": "-1s"}}]})"),
+      ElementsAre("spec.to[0].default.connectionTimeout", "spec.to[0].default.idleTimeout"));
+  EXPECT_THAT(wrong_fields(R"({"to": [{"targetRef": {"kind": "Mesh"}, "default": {}}]})"),
+              ElementsAre("spec.to[0].default"));
+  EXPECT_THAT(
+      wrong_fields(R"({"to": [{"targetRef": {"kind": "Mesh"}, "default": {"http": {"requestTimeout": "-1s"}}}]})"),
+      ElementsAre("spec.to[0].default.http.requestTimeout"));
+  EXPECT_THAT(
+      wrong_fields(
+          R"({"from": [{"targetRef": {"kind": "MeshService", "name": "x"}, "default": {"idleTimeout": "1s"}}]})"),
+      ElementsAre("spec.from[0].targetRef.kind"));
+  EXPECT_THAT(
+      wrong_fields(
+          R"({"rules": [{"default": {"idleTimeout": "1s"}}], "to": [{"targetRef": {"kind": "Mesh"}, "default": {"idleTimeout": "1s"}}]})"),
+      ElementsAre("spec"));
   EXPECT_THAT(wrong_fields(R"({"rules": [{"matches": [{"spiffeID": {"type": "Exact", "value": "spiffe://m/a"}}],
                                           "default": {"idleTimeout": "1s", "http": {"requestTimeout": "1s"}}}]})"),
               ElementsAre("spec.rules[0].default.idleTimeout"));

@@ -19,8 +19,8 @@ using MatchedPermissions = std::vector<Matched<MeshTrafficPermission>>;
 
 // What one inbound lets in.
 struct Permissions {
-  std::vector<NamedRule> rules;        // when there are any, they alone decide
-  std::vector<CallerAction> callers;   // otherwise
+  std::vector<NamedRule> rules;       // when there are any, they alone decide
+  std::vector<CallerAction> callers;  // otherwise
 };
 
 Tags tags_of(const TargetRef& caller) {
@@ -64,7 +64,8 @@ void fill(const Permissions& permissions, const std::string& mesh, Filter& filte
 
 bool asks_for_server_name(const Permissions& permissions) {
   const auto has_sni = [](const std::optional<std::vector<Match>>& matches) {
-    return matches && std::any_of(matches->begin(), matches->end(), [](const Match& match) { return match.sni.has_value(); });
+    return matches &&
+           std::any_of(matches->begin(), matches->end(), [](const Match& match) { return match.sni.has_value(); });
   };
   return std::any_of(permissions.rules.begin(), permissions.rules.end(), [&](const NamedRule& rule) {
     return has_sni(rule.conf->deny) || has_sni(rule.conf->allow) || has_sni(rule.conf->allow_with_shadow_deny);
@@ -104,7 +105,8 @@ class MeshTrafficPermissionPolicy final : public Policy {
       auto* filter = draft.make<NetworkFilter>();
       fill(permissions, mesh, *filter);
       // The dot parts the listener's name from what Envoy appends.
-      filter->set_stat_prefix(envoy::names::for_statistics(envoy::names::inbound_listener(listener.address, listener.port)) + ".");
+      filter->set_stat_prefix(
+          envoy::names::for_statistics(envoy::names::inbound_listener(listener.address, listener.port)) + ".");
       chain.network_filters.insert(chain.network_filters.begin(), {"envoy.filters.network.rbac", filter});
     }
   }

@@ -28,8 +28,10 @@ void validate(const AnySpec& any, std::vector<Violation>& violations) {
                          .section_name_on_dataplane = true},
                         violations);
   }
-  if (has_any(spec.from) && has_any(spec.rules)) violations.push_back({"spec", "'from' must be empty when 'rules' is used"});
-  if (!has_any(spec.from) && !has_any(spec.rules)) violations.push_back({"spec", "must have at least one of 'from' and 'rules'"});
+  if (has_any(spec.from) && has_any(spec.rules))
+    violations.push_back({"spec", "'from' must be empty when 'rules' is used"});
+  if (!has_any(spec.from) && !has_any(spec.rules))
+    violations.push_back({"spec", "must have at least one of 'from' and 'rules'"});
   for (std::size_t i = 0; has_any(spec.rules) && i < spec.rules->size(); ++i) {
     const PermissionRuleConf& conf = (*spec.rules)[i].default_;
     const std::string path = index_path("spec.rules", i);
@@ -42,9 +44,10 @@ void validate(const AnySpec& any, std::vector<Violation>& violations) {
   }
   for (std::size_t i = 0; has_any(spec.from) && i < spec.from->size(); ++i) {
     const std::string path = index_path("spec.from", i);
-    validate_target_ref((*spec.from)[i].target_ref, path + ".targetRef",
-                        {.kinds = {TargetKind::Mesh, TargetKind::MeshSubset, TargetKind::MeshService, TargetKind::MeshServiceSubset}},
-                        violations);
+    validate_target_ref(
+        (*spec.from)[i].target_ref, path + ".targetRef",
+        {.kinds = {TargetKind::Mesh, TargetKind::MeshSubset, TargetKind::MeshService, TargetKind::MeshServiceSubset}},
+        violations);
     if (!(*spec.from)[i].default_.action) violations.push_back({path + ".default.action", "must be set"});
   }
 }

@@ -5,6 +5,7 @@
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
+
 #include <optional>
 #include <vector>
 

@@ -1,12 +1,11 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <envoy/config/rbac/v3/rbac.pb.h>
-#include <xds/type/matcher/v3/matcher.pb.h>
+#include "policies/meshtrafficpermission/mesh_traffic_permission.h"
 
 #include <boost/json.hpp>
+#include <envoy/config/rbac/v3/rbac.pb.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <xds/type/matcher/v3/matcher.pb.h>
 
-#include "policies/meshtrafficpermission/mesh_traffic_permission.h"
 #include "policies/meshtrafficpermission/rbac.h"
 
 namespace mesh {
@@ -57,12 +56,16 @@ TEST(From, AShadowDenialLetsThroughAndIsCounted) {
   EXPECT_THAT(callers_with(actions, {AllowWithShadowDeny}), ElementsAre(CallerSet{kWeb, {}}));
 }
 
-// For every way to order up to three statements about two services: who gets in is who the last statement about it lets in.
+// For every way to order up to three statements about two services: who gets in is who the last statement about it lets
+// in.
 TEST(From, AgreesWithReadingTheListFromTheEnd) {
   const std::vector<Tags> groups{kEverybody, kWeb, kApi, kV1, kWebV1};
-  const std::vector<Tags> callers{kWeb, kApi, kV1, kWebV1, {{kServiceTag, "api"}, {"version", "v1"}}, {{kServiceTag, "other"}}};
+  const std::vector<Tags> callers{
+      kWeb, kApi, kV1, kWebV1, {{kServiceTag, "api"}, {"version", "v1"}}, {{kServiceTag, "other"}}};
   const auto is_in = [](const Tags& group, const Tags& caller) {
-    return std::all_of(group.begin(), group.end(), [&](const auto& tag) { return caller.contains(tag.first) && caller.at(tag.first) == tag.second; });
+    return std::all_of(group.begin(), group.end(), [&](const auto& tag) {
+      return caller.contains(tag.first) && caller.at(tag.first) == tag.second;
+    });
   };
   for (std::size_t code = 0; code < 1000; ++code) {
     std::vector<CallerAction> actions;
@@ -77,7 +80,8 @@ TEST(From, AgreesWithReadingTheListFromTheEnd) {
       }
       const bool gets_in = std::any_of(sets.begin(), sets.end(), [&](const CallerSet& set) {
         return is_in(set.caller, caller) &&
-               std::none_of(set.except.begin(), set.except.end(), [&](const Tags& exception) { return is_in(exception, caller); });
+               std::none_of(set.except.begin(), set.except.end(),
+                            [&](const Tags& exception) { return is_in(exception, caller); });
       });
       EXPECT_EQ(gets_in, expected) << "code " << code;
     }
@@ -118,16 +122,21 @@ std::vector<std::string> wrong_fields(const std::string& spec) {
 }
 
 TEST(Validation, NamesTheFields) {
-  EXPECT_THAT(wrong_fields(R"({"from": [{"targetRef": {"kind": "Mesh"}, "default": {"action": "Allow"}}]})"), IsEmpty());
-  EXPECT_THAT(wrong_fields(R"({"targetRef": {"kind": "Nope"}, "from": [{"targetRef": {"kind": "Mesh"}, "default": {"action": "ALLOW"}}]})"),
-              ElementsAre("spec.targetRef.kind", "spec.from[0].default.action"));
-  EXPECT_THAT(wrong_fields(R"({"from": [{"targetRef": {"kind": "Mesh"}, "default": {}}]})"), ElementsAre("spec.from[0].default.action"));
+  EXPECT_THAT(wrong_fields(R"({"from": [{"targetRef": {"kind": "Mesh"}, "default": {"action": "Allow"}}]})"),
+              IsEmpty());
+  EXPECT_THAT(
+      wrong_fields(
+          R"({"targetRef": {"kind": "Nope"}, "from": [{"targetRef": {"kind": "Mesh"}, "default": {"action": "ALLOW"}}]})"),
+      ElementsAre("spec.targetRef.kind", "spec.from[0].default.action"));
+  EXPECT_THAT(wrong_fields(R"({"from": [{"targetRef": {"kind": "Mesh"}, "default": {}}]})"),
+              ElementsAre("spec.from[0].default.action"));
   EXPECT_THAT(wrong_fields(R"({"from": [{"targetRef": {"kind": "Dataplane"}, "default": {"action": "Allow"}}]})"),
               ElementsAre("spec.from[0].targetRef.kind"));
   EXPECT_THAT(wrong_fields("{}"), ElementsAre("spec"));
   EXPECT_THAT(wrong_fields(R"({"rules": [{"default": {}}]})"), ElementsAre("spec.rules[0]"));
-  EXPECT_THAT(wrong_fields(R"({"rules": [{"default": {"allow": [{"spiffeID": {"type": "Exact", "value": "web"}}, {}]}}]})"),
-              ElementsAre("spec.rules[0].allow[0].spiffeID", "spec.rules[0].allow[1]"));
+  EXPECT_THAT(
+      wrong_fields(R"({"rules": [{"default": {"allow": [{"spiffeID": {"type": "Exact", "value": "web"}}, {}]}}]})"),
+      ElementsAre("spec.rules[0].allow[0].spiffeID", "spec.rules[0].allow[1]"));
 }
 
 TEST(Printing, GivesBackWhatWasRead) {

@@ -42,9 +42,12 @@ rbac::Principal with_tag(const std::string& tag, const std::string& value, const
 }
 
 void set_all_of(const std::vector<rbac::Principal>& parts, rbac::Principal& principal) {
-  if (parts.empty()) principal.set_any(true);
-  else if (parts.size() == 1) principal = parts.front();
-  else for (const auto& part : parts) *principal.mutable_and_ids()->add_ids() = part;
+  if (parts.empty())
+    principal.set_any(true);
+  else if (parts.size() == 1)
+    principal = parts.front();
+  else
+    for (const auto& part : parts) *principal.mutable_and_ids()->add_ids() = part;
 }
 
 std::vector<rbac::Principal> with_tags(const Tags& tags, const std::string& mesh) {
@@ -59,7 +62,8 @@ void add_policy(const std::vector<CallerSet>& callers, const std::string& mesh, 
   policy.add_permissions()->set_any(true);
   for (const CallerSet& set : callers) {
     std::vector<rbac::Principal> parts = with_tags(set.caller, mesh);
-    for (const Tags& exception : set.except) set_all_of(with_tags(exception, mesh), *parts.emplace_back().mutable_not_id());
+    for (const Tags& exception : set.except)
+      set_all_of(with_tags(exception, mesh), *parts.emplace_back().mutable_not_id());
     set_all_of(parts, *policy.add_principals());
   }
 }
@@ -76,8 +80,10 @@ Predicate caller_predicate(const Match& match) {
   std::vector<Predicate> parts;
   if (match.spiffe_id) {
     auto& value = add_input<inputs::ssl::v3::UriSanInput>("envoy.matching.inputs.uri_san", parts.emplace_back());
-    if (match.spiffe_id->type == SpiffeMatchType::Exact) value.set_exact(match.spiffe_id->value);
-    else value.set_prefix(match.spiffe_id->value);
+    if (match.spiffe_id->type == SpiffeMatchType::Exact)
+      value.set_exact(match.spiffe_id->value);
+    else
+      value.set_prefix(match.spiffe_id->value);
   }
   if (match.sni) {
     add_input<inputs::network::v3::ServerNameInput>("envoy.matching.inputs.server_name", parts.emplace_back())
@@ -97,15 +103,18 @@ void set_action(rbac::RBAC::Action what, const std::string& name, Matcher::OnMat
   envoy::pack_any(action, *on_match.mutable_action()->mutable_typed_config());
 }
 
-void add_matches(const std::vector<Match>& matches, rbac::RBAC::Action action, const std::string& name, Matcher& matcher) {
+void add_matches(const std::vector<Match>& matches, rbac::RBAC::Action action, const std::string& name,
+                 Matcher& matcher) {
   std::vector<Predicate> callers;
   for (const Match& match : matches) {
     if (match.spiffe_id || match.sni) callers.push_back(caller_predicate(match));
   }
   if (callers.empty()) return;
   auto& field = *matcher.mutable_matcher_list()->add_matchers();
-  if (callers.size() == 1) *field.mutable_predicate() = callers.front();
-  else for (const Predicate& caller : callers) *field.mutable_predicate()->mutable_or_matcher()->add_predicate() = caller;
+  if (callers.size() == 1)
+    *field.mutable_predicate() = callers.front();
+  else
+    for (const Predicate& caller : callers) *field.mutable_predicate()->mutable_or_matcher()->add_predicate() = caller;
   set_action(action, name, *field.mutable_on_match());
 }
 
@@ -114,12 +123,17 @@ const std::vector<Match>& of(const std::optional<std::vector<Match>>& matches) {
   return matches ? *matches : none;
 }
 
-void decide_all_others(rbac::RBAC::Action action, Matcher& matcher) { set_action(action, "default", *matcher.mutable_on_no_match()); }
+void decide_all_others(rbac::RBAC::Action action, Matcher& matcher) {
+  set_action(action, "default", *matcher.mutable_on_no_match());
+}
 
 }  // namespace
 
-std::vector<CallerSet> callers_with(const std::vector<CallerAction>& actions, const std::vector<PermissionAction>& wanted) {
-  const auto is_wanted = [&](PermissionAction action) { return std::find(wanted.begin(), wanted.end(), action) != wanted.end(); };
+std::vector<CallerSet> callers_with(const std::vector<CallerAction>& actions,
+                                    const std::vector<PermissionAction>& wanted) {
+  const auto is_wanted = [&](PermissionAction action) {
+    return std::find(wanted.begin(), wanted.end(), action) != wanted.end();
+  };
   std::vector<CallerSet> callers;
   for (std::size_t i = 0; i < actions.size(); ++i) {
     if (!is_wanted(actions[i].action)) continue;
@@ -127,8 +141,10 @@ std::vector<CallerSet> callers_with(const std::vector<CallerAction>& actions, co
     bool overruled = false;
     for (std::size_t j = i + 1; j < actions.size() && !overruled; ++j) {
       const Tags& later = actions[j].caller;
-      if (contains(later, set.caller)) overruled = true;  // whatever it says, it says it of all of these
-      else if (!is_wanted(actions[j].action) && !are_disjoint(later, set.caller)) set.except.push_back(later);
+      if (contains(later, set.caller))
+        overruled = true;  // whatever it says, it says it of all of these
+      else if (!is_wanted(actions[j].action) && !are_disjoint(later, set.caller))
+        set.except.push_back(later);
     }
     if (!overruled) callers.push_back(std::move(set));
   }
@@ -157,7 +173,8 @@ void match_permissions(const std::vector<NamedRule>& rules, Matcher& matcher) {
 }
 
 bool match_shadow_refusals(const std::vector<NamedRule>& rules, Matcher& matcher) {
-  for (const NamedRule& rule : rules) add_matches(of(rule.conf->allow_with_shadow_deny), rbac::RBAC::DENY, rule.name, matcher);
+  for (const NamedRule& rule : rules)
+    add_matches(of(rule.conf->allow_with_shadow_deny), rbac::RBAC::DENY, rule.name, matcher);
   if (!matcher.has_matcher_list()) return false;
   decide_all_others(rbac::RBAC::ALLOW, matcher);  // counted as refused are these and nobody else
   return true;

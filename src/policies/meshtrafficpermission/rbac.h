@@ -31,11 +31,14 @@ struct CallerSet {
 
   friend bool operator==(const CallerSet&, const CallerSet&) = default;
 };
-std::vector<CallerSet> callers_with(const std::vector<CallerAction>& actions, const std::vector<PermissionAction>& wanted);
+std::vector<CallerSet> callers_with(const std::vector<CallerAction>& actions,
+                                    const std::vector<PermissionAction>& wanted);
 
 // Lets in whom `callers` names. Certificates carry spiffe://<mesh>/<service>, and kuma://<tag>/<value> for other tags.
-void allow_callers(const std::vector<CallerSet>& callers, const std::string& mesh, ::envoy::config::rbac::v3::RBAC& rules);
-void deny_callers(const std::vector<CallerSet>& callers, const std::string& mesh, ::envoy::config::rbac::v3::RBAC& rules);
+void allow_callers(const std::vector<CallerSet>& callers, const std::string& mesh,
+                   ::envoy::config::rbac::v3::RBAC& rules);
+void deny_callers(const std::vector<CallerSet>& callers, const std::string& mesh,
+                  ::envoy::config::rbac::v3::RBAC& rules);
 
 // The `rules` of policies: each with the name that Envoy's log and statistics show.
 struct NamedRule {
