@@ -151,6 +151,11 @@ void PostgresServerProcess::stop() {
 
 void PostgresServerProcess::kill() {
   if (process_ <= 0) return;
+  // Its children would end the statement that they are at. Stopped first, it makes no new ones.
+  ::kill(process_, SIGSTOP);
+  const std::string process = std::to_string(process_);
+  std::istringstream children(read_all("/proc/" + process + "/task/" + process + "/children"));
+  for (pid_t child = 0; children >> child;) ::kill(child, SIGKILL);
   ::kill(process_, SIGKILL);
   ::waitpid(process_, nullptr, 0);
   process_ = -1;
