@@ -17,6 +17,7 @@ class GrpcClientSession final : public Http2Session, private GrpcCarrier {
   };
   GrpcClientSession(ProtocolHost& host, Http2Keepalive keepalive, const Call& call,
                     std::shared_ptr<Http2GrpcStream> stream);
+  ~GrpcClientSession() override { stream_->abandon(); }
 
   void drain() override {}
 

@@ -95,4 +95,10 @@ void Http2GrpcStream::close(const GrpcStatus& status) {
   if (events) events->on_closed(status);
 }
 
+void Http2GrpcStream::abandon() {
+  is_closed_ = true;
+  carrier_ = nullptr;
+  const auto gone = std::move(events_);  // may hold the last reference to us: goes last
+}
+
 }  // namespace mesh::wire

@@ -52,6 +52,8 @@ class Http2GrpcStream final : public GrpcStream, public std::enable_shared_from_
   void stop_receiving() { is_receiving_ = false; }
 
   void close(const GrpcStatus& status);  // tells the events, once
+  // Its connection goes with a loop that was stopped: nobody is told, but stream and events no longer hold each other.
+  void abandon();
 
  private:
   struct Outgoing {

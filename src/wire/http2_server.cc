@@ -54,7 +54,12 @@ Http2Server::Http2Server(ProtocolHost& host, std::weak_ptr<ProtocolHost> weak_ho
   nghttp2_session_set_local_window_size(session(), NGHTTP2_FLAG_NONE, 0, kConnectionWindow);
 }
 
-Http2Server::~Http2Server() { *alive_ = nullptr; }
+Http2Server::~Http2Server() {
+  *alive_ = nullptr;
+  for (const auto& [id, stream] : streams_) {
+    if (stream->grpc) stream->grpc->abandon();
+  }
+}
 
 Http2Server::Stream* Http2Server::find(std::int32_t id) {
   auto found = streams_.find(id);
