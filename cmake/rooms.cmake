@@ -7,6 +7,7 @@
 #   mesh_room(<room> [THREADS] [USES <room>…] [LINKS <target>…] [TEST_USES <room>…])
 #
 # THREADS: something in it runs on several threads at once; its tests run under ThreadSanitizer too.
+# Not so config, ads and dpserver: Debian's protobuf lays messages out differently under it, and crashes.
 
 set(MESH_ROOM_LIST "" CACHE INTERNAL "rooms in the order of the floor plan")
 

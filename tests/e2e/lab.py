@@ -4,6 +4,7 @@ The demo and the end-to-end tests use it. Everything lives in namespaces that be
 nothing of it is left when the process ends, however it ends. Nothing here sleeps for a fixed time: `wait_for` looks at
 a condition until it holds or its time is over. Python's standard library only.
 """
+import itertools
 import base64
 import contextlib
 import ctypes
@@ -25,6 +26,9 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLONE_NEWNET = 0x40000000
 MESH = "default"
+
+
+_links = itertools.count(1)
 
 
 class Failure(Exception):
@@ -254,7 +258,7 @@ class Lab:
             address = f"10.77.0.{self._next_address}"
             self._next_address += 1
         self._run("ip", "netns", "add", name)
-        link = f"v{len(self._namespaces())}-{name}"[:15]
+        link = f"v{next(_links)}-{name}"[:15]  # never a name again: the kernel takes a link of a gone namespace away later
         self._run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
         self._run("ip", "link", "set", link, "master", "mesh0", "up")
         for command in (f"addr add {address}/24 dev eth0", "link set eth0 up", "link set lo up", "route add default via 10.77.0.1"):
