@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "cli/commands.h"
+#include "cli/fields.h"
 #include "cli/server_kinds.h"
 #include "model/json.h"
 #include "model/template.h"

@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 
 #include "base/files.h"
+#include "cli/fields.h"
 #include "model/json.h"
 
 namespace mesh::cli {
@@ -13,11 +14,6 @@ namespace {
 
 using boost::json::object;
 using boost::json::value;
-
-std::string text_at(const object& from, std::string_view key) {
-  const value* found = from.if_contains(key);
-  return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
-}
 
 ErrorKind kind_of(int status) {
   switch (status) {

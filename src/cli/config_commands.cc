@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "cli/commands.h"
+#include "cli/fields.h"
 #include "cli/table.h"
 
 namespace mesh::cli {

@@ -6,6 +6,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/files.h"
+#include "cli/fields.h"
 #include "model/yaml.h"
 
 namespace mesh::cli {
@@ -15,11 +16,6 @@ namespace {
 using boost::json::array;
 using boost::json::object;
 using boost::json::value;
-
-std::string text_at(const object& from, std::string_view key) {
-  const value* found = from.if_contains(key);
-  return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
-}
 
 const object& object_at(const object& from, std::string_view key) {
   static const object none;

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "cli/commands.h"
+#include "cli/fields.h"
 #include "cli/server_kinds.h"
 #include "cli/table.h"
 #include "cli/tags.h"

@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "cli/commands.h"
+#include "cli/fields.h"
 #include "cli/table.h"
 #include "cli/tags.h"
 

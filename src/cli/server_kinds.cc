@@ -6,17 +6,14 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include "cli/fields.h"
+
 namespace mesh::cli {
 
 namespace {
 
 using boost::json::object;
 using boost::json::value;
-
-std::string text_at(const object& from, std::string_view key) {
-  const value* found = from.if_contains(key);
-  return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
-}
 
 // Lower case, without hyphens.
 std::string plain(std::string_view text) {

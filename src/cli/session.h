@@ -39,10 +39,4 @@ class Session {
 // YAML or JSON. With Table, `print_table` is for the caller.
 void print_document(Terminal& terminal, Format format, const boost::json::value& document);
 
-// Reading documents that came from a server: what is missing or of another type is empty.
-std::string text_at(const boost::json::value& from, std::initializer_list<std::string_view> path);
-std::uint64_t number_at(const boost::json::value& from, std::initializer_list<std::string_view> path);  // also "8"
-const boost::json::value& value_at(const boost::json::value& from, std::initializer_list<std::string_view> path);
-const boost::json::array& items_at(const boost::json::value& from, std::initializer_list<std::string_view> path);
-
 }  // namespace mesh::cli

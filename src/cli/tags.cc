@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "cli/fields.h"
 #include "cli/session.h"
 
 namespace mesh::cli {

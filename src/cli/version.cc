@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "cli/commands.h"
+#include "cli/fields.h"
 #include "model/json.h"
 
 namespace mesh::cli {
