@@ -36,15 +36,8 @@ class LocalAuthority final : public CertificateAuthority {
       return error(ErrorKind::Unavailable,
                    "the certificate authority expired at " + format_time(expires_) + "; give the mesh a new one");
     MESH_TRY(const openssl::Key key, make_key(request.key_type));
-    CertificateDraft draft;
-    draft.common_name = request.common_name;
-    draft.dns_names = request.dns_names;
-    draft.ip_addresses = request.ip_addresses;
-    draft.uris = request.uris;
-    draft.not_before = later(now, -request.backdate);
-    draft.not_after = std::min(later(now, request.valid_for), expires_);
-    draft.for_server = request.for_server;
-    draft.for_client = request.for_client;
+    CertificateDraft draft = draft_of(request, now);
+    draft.not_after = std::min(draft.not_after, expires_);
     MESH_TRY(const openssl::Certificate certificate,
              build_certificate(draft, key.get(), {certificate_.get(), key_.get()}));
     MESH_TRY(std::string certificate_pem, print_certificate(certificate.get()));

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "identity/x509.h"
+#include "model/rules.h"
 
 namespace mesh {
 namespace {
@@ -44,7 +45,7 @@ Result<RootSettings> root_settings(const CaBackend& backend) {
   }
   if (const boost::json::value* age = wanted->if_contains("expiration");
       age != nullptr && age->is_string() && !age->get_string().empty()) {
-    const Result<Duration> parsed = parse_age(age->get_string());
+    const Result<Duration> parsed = parse_lifetime(age->get_string());
     if (!parsed.has_value()) return invalid("conf.caCert.expiration", parsed.error().text);
     settings.valid_for = *parsed;
   }
@@ -71,18 +72,9 @@ Error refused(std::vector<Violation> violations) {
 
 Result<KeyPair> make_self_signed(const CertificateRequest& request, KeyType type, const Clock& clock) {
   MESH_TRY(const openssl::Key key, make_key(type));
-  const SystemTime now = clock.now();
-  CertificateDraft draft;
-  draft.common_name = request.common_name;
-  draft.dns_names = request.dns_names;
-  draft.ip_addresses = request.ip_addresses;
-  draft.uris = request.uris;
-  draft.not_before = later(now, -request.backdate);
-  draft.not_after = later(now, request.valid_for);
+  CertificateDraft draft = draft_of(request, clock.now());
   // It is its own root: who trusts it puts it among the CAs.
   draft.is_ca = draft.may_sign_certificates = true;
-  draft.for_server = request.for_server;
-  draft.for_client = request.for_client;
   return self_signed(draft, key.get());
 }
 
@@ -112,28 +104,7 @@ std::string builtin_key_secret(const std::string& mesh, const std::string& backe
 
 Result<Duration> workload_validity(const CaBackend& backend) {
   if (!backend.dp_cert || !backend.dp_cert->rotation || backend.dp_cert->rotation->expiration.empty()) return hours(24);
-  return parse_age(backend.dp_cert->rotation->expiration);
-}
-
-Result<Duration> parse_age(std::string_view text) {
-  constexpr std::pair<std::string_view, Duration> kUnits[] = {{"ms", std::chrono::milliseconds(1)},
-                                                              {"s", std::chrono::seconds(1)},
-                                                              {"m", std::chrono::minutes(1)},
-                                                              {"h", hours(1)},
-                                                              {"d", hours(24)},
-                                                              {"w", hours(7 * 24)},
-                                                              {"y", hours(365 * 24)}};
-  if (text == "0") return Duration::zero();
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const auto* unit = std::ranges::find(kUnits, text.substr(digits), [](const auto& entry) { return entry.first; });
-  // Nine digits of the longest unit would overflow; a hundred years are enough for anyone.
-  if (digits > 0 && digits < 16 && unit != std::end(kUnits)) {
-    const long long count = std::stoll(std::string(text.substr(0, digits)));
-    if (count <= hours(100 * 365 * 24) / unit->second) return count * unit->second;
-  }
-  return invalid("", fmt::format("\"{}\" is not an age; expected a whole number and one of ms, s, m, h, d, w, y, such "
-                                 "as 24h, and at most 100y",
-                                 text));
+  return parse_lifetime(backend.dp_cert->rotation->expiration);
 }
 
 Status check_key_pair(const std::string& certificate_pem, const Secret& key_pem, bool must_be_ca) {

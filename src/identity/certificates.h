@@ -65,8 +65,6 @@ std::vector<std::string> used_secrets(const std::string& mesh, const CaBackend& 
 
 // How long its workload certificates live: dpCert.rotation.expiration, 24 h when it says nothing.
 Result<Duration> workload_validity(const CaBackend& backend);
-// A whole number and a unit: ms, s, m, h, d, w, y. Mesh resources have such ages.
-Result<Duration> parse_age(std::string_view text);
 
 // Checks a PEM certificate (leaf first, then what signed it) and key: they belong together, and it may sign (for a CA:
 // each certificate is one, with keyCertSign and without keyAgreement). Invalid, with violations at `cert`, `cert[0]`,

@@ -10,6 +10,7 @@
 
 #include "base/encoding.h"
 #include "identity/x509.h"
+#include "model/rules.h"
 
 namespace mesh {
 namespace {
@@ -298,14 +299,14 @@ TEST_F(Certificates, OfAServerAreTheirOwnRoot) {
 // ---- ages
 
 TEST(Age, IsAWholeNumberAndAUnit) {
-  EXPECT_EQ(parse_age("250ms").value(), 250ms);
-  EXPECT_EQ(parse_age("30m").value(), 30min);
-  EXPECT_EQ(parse_age("1d").value(), 24h);
-  EXPECT_EQ(parse_age("2w").value(), 24h * 14);
-  EXPECT_EQ(parse_age("10y").value(), 24h * 3650);
-  EXPECT_EQ(parse_age("0").value(), 0s);
+  EXPECT_EQ(parse_lifetime("250ms").value(), 250ms);
+  EXPECT_EQ(parse_lifetime("30m").value(), 30min);
+  EXPECT_EQ(parse_lifetime("1d").value(), 24h);
+  EXPECT_EQ(parse_lifetime("2w").value(), 24h * 14);
+  EXPECT_EQ(parse_lifetime("10y").value(), 24h * 3650);
+  EXPECT_EQ(parse_lifetime("0").value(), 0s);
   for (const char* text : {"", "1", "d", "1h30m", "1.5h", "-1h", "1 d", "101y", "99999999999999999999s"})
-    EXPECT_FALSE(parse_age(text).has_value()) << text;
+    EXPECT_FALSE(parse_lifetime(text).has_value()) << text;
 }
 
 TEST(Age, OfWorkloadCertificatesIsADayUnlessTheMeshSaysOtherwise) {

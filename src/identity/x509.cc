@@ -239,6 +239,19 @@ Result<openssl::Key> make_key(KeyType type) {
   return openssl::Key(key);
 }
 
+CertificateDraft draft_of(const CertificateRequest& request, SystemTime now) {
+  CertificateDraft draft;
+  draft.common_name = request.common_name;
+  draft.dns_names = request.dns_names;
+  draft.ip_addresses = request.ip_addresses;
+  draft.uris = request.uris;
+  draft.not_before = later(now, -request.backdate);
+  draft.not_after = later(now, request.valid_for);
+  draft.for_server = request.for_server;
+  draft.for_client = request.for_client;
+  return draft;
+}
+
 Result<openssl::Certificate> build_certificate(const CertificateDraft& draft, EVP_PKEY* key, const Signer& signer) {
   openssl::Certificate certificate(X509_new());
   X509* out = certificate.get();

@@ -31,6 +31,9 @@ struct CertificateDraft {
   bool for_server = false, for_client = false;
 };
 
+// What a request asks for, from `now` on; who signs decides on the rest.
+CertificateDraft draft_of(const CertificateRequest& request, SystemTime now);
+
 struct Signer {
   X509* certificate = nullptr;  // null: the certificate signs itself
   EVP_PKEY* key = nullptr;

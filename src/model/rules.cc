@@ -132,16 +132,15 @@ Result<Duration> parse_lifetime(std::string_view text) {
   };
   constexpr std::array units = {Unit{"y", 24h * 365}, Unit{"w", 24h * 7}, Unit{"d", 24h}, Unit{"h", 1h},
                                 Unit{"m", 1min},      Unit{"s", 1s},      Unit{"ms", 1ms}};
+  constexpr std::int64_t longest_years = 100;  // what a certificate is given at most; nanoseconds end at 292
   std::int64_t count = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), count);
-  const std::string_view name = text.substr(static_cast<std::size_t>(end - text.data()));
-  const auto unit = std::ranges::find(units, name, &Unit::name);
-  constexpr std::int64_t longest_years = 200;  // beyond, nanoseconds do not fit
-  if (failure != std::errc() || count < 0 || unit == units.end() ||
+  const auto unit = std::ranges::find(units, text.substr(static_cast<std::size_t>(end - text.data())), &Unit::name);
+  if (failure != std::errc() || text.starts_with('-') || unit == units.end() ||
       count > units[0].length * longest_years / unit->length)
-    return invalid(
-        "",
-        fmt::format("\"{}\" is not a lifetime: it takes a number and one of y, w, d, h, m, s, ms, such as 30d", text));
+    return invalid("", fmt::format("\"{}\" is not a lifetime: it takes a whole number and one of y, w, d, h, m, s, ms, "
+                                   "such as 30d, and is at most 100y",
+                                   text));
   return count * unit->length;
 }
 

@@ -31,7 +31,7 @@ void check_labels(const std::map<std::string, std::string>& labels, Violations& 
 
 bool is_known_protocol(std::string_view protocol);
 
-// Lifetimes of certificates: a number and one unit of y, w, d, h, m, s, ms; or "0".
+// Lifetimes of certificates: a whole number and one unit of y, w, d, h, m, s, ms, at most 100y; or "0".
 Result<Duration> parse_lifetime(std::string_view text);
 
 void validate_dataplane(const AnySpec& spec, Violations& violations);
