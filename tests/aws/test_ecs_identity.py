@@ -7,6 +7,7 @@ import unittest
 
 import aws_lab
 import lab
+import mesh_case
 
 CACHE = 3  # seconds
 KV, APP = "kv-task", "demo-app-task"
@@ -17,20 +18,14 @@ def tags(service, **changed):
     return {key: value for key, value in {**given, **{f"kuma.io/{k}": v for k, v in changed.items()}}.items() if value is not None}
 
 
-class AwsCase(unittest.TestCase):
+class AwsCase(mesh_case.MeshCase):
     valid_for = datetime.timedelta(hours=6)
 
     @classmethod
     def setUpClass(cls):
         if not aws_lab.MOTO.exists():
             raise unittest.SkipTest("moto is missing: tools/fetch_moto")
-        cls.lab = lab.Lab(os.environ["TASKMESH_BINARIES"])
-        cls.addClassCleanup(cls.lab.close)
-        try:
-            cls.build()
-        except lab.Failure as problem:
-            print(f"{problem}\n{cls.lab.problem_report()}", file=sys.stderr)
-            raise
+        super().setUpClass()
 
     @classmethod
     def build(cls):
@@ -55,7 +50,7 @@ class AwsCase(unittest.TestCase):
         cls.app = cls.start_task("demo-app", "demo-app-1", APP)
         for task in (cls.kv, cls.app):
             task.wait_until_ready()
-        lab.wait_for(lambda: cls.app.counter().status == 200, "demo-app reaches kv")
+        cls.wait_for_traffic()
 
     @classmethod
     def start_task(cls, service, name, role, extra=(), account=aws_lab.ACCOUNT):
@@ -65,12 +60,6 @@ class AwsCase(unittest.TestCase):
         cls.agents[name] = agent
         task.start(token=None, extra=("--auth-type=aws", *extra), environment=agent.environment)
         return task
-
-    def run(self, result=None):
-        before = len(result.failures) + len(result.errors) if result else 0
-        super().run(result)
-        if result and len(result.failures) + len(result.errors) > before:
-            print(f"\n{self.id()} failed; the parts said last:\n{self.lab.problem_report()}", file=sys.stderr)
 
 
 class EcsIdentity(AwsCase):

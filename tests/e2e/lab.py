@@ -4,11 +4,11 @@ The demo and the end-to-end tests use it. Everything lives in namespaces that be
 nothing of it is left when the process ends, however it ends. Nothing here sleeps for a fixed time: `wait_for` looks at
 a condition until it holds or its time is over. Python's standard library only.
 """
-import itertools
 import base64
 import contextlib
 import ctypes
 import http.client
+import itertools
 import json
 import os
 import pathlib
