@@ -80,7 +80,7 @@ class Printer {
     for (const json::key_value_pair* member : members) {
       if (!first_is_placed) out_.append(indent, ' ');
       first_is_placed = false;
-      out_ += print_scalar(member->key()) + ":";
+      print_key(print_scalar(member->key()), indent);
       print_after(member->value(), indent, false);
     }
   }
@@ -101,6 +101,16 @@ class Printer {
   }
 
  private:
+  // `key:` is for keys of up to 1,024 characters (YAML 1.2.2, section 7.4.2); a longer one stands as `? key`, and the
+  // colon on a line of its own.
+  void print_key(const std::string& key, std::size_t indent) {
+    constexpr std::size_t kLongest = 1000;
+    if (key.size() > kLongest)
+      out_ += "? " + key + '\n' + std::string(indent, ' ') + ':';
+    else
+      out_ += key + ':';
+  }
+
   // Text of several lines as a block. False when a block could not hold it exactly.
   bool print_block(std::string_view text, std::size_t indent) {
     if (!text.contains('\n') || text.front() == ' ' || text.front() == '\n') return false;

@@ -149,6 +149,15 @@ z: kuma.io/service
 )");
 }
 
+TEST(Yaml, ReadsBackKeysThatAreTooLongForOneLine) {
+  const std::string key(1100, 'k'), unprintable(300, '\x19');
+  const boost::json::value value = {
+      {"a", {{key, "v"}, {"z", boost::json::array{{{unprintable, {{"b", 1}}}, {"c", 2}}}}}}};
+  const auto again = parse_yaml_document(print_yaml(value));
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(*again, value);
+}
+
 TEST(Yaml, ReadsBackWhatItPrints) {
   const char* texts[] = {
       "a\n", "a\n\n", "\na", " a", "a ", "a\nb", "  x\n y", "\t",   "é",   "😀",   "%a",           "@",       "`",

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "wire/asio.h"  // before Beast, which includes Asio's buffers
+#include "wire/chunked.h"
 #include "wire/output_queue.h"
 #include "wire/text.h"
 
@@ -45,6 +46,7 @@ class Http1Client final : public Protocol {
     if (!on_result_) return;
     input_.append(bytes);
     while (on_result_ && !input_.empty()) {
+      if (awaits_more_of_a_chunk(*parser_, input_.size())) return;
       boost::system::error_code error;
       std::size_t used = parser_->put(boost::asio::buffer(input_.data(), input_.size()), error);
       input_.erase(0, used);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "wire/asio.h"  // before Beast, which includes Asio's buffers
+#include "wire/chunked.h"
 #include "wire/output_queue.h"
 #include "wire/responder.h"
 #include "wire/target.h"
@@ -20,7 +21,11 @@ using Parser = http::request_parser<http::string_body>;
 class Http1Server final : public Protocol {
  public:
   Http1Server(ProtocolHost& host, std::weak_ptr<ProtocolHost> weak_host, std::shared_ptr<const Service> service)
-      : host_(host), weak_host_(std::move(weak_host)), service_(std::move(service)), unfinished_(*service_), since_(real_clock().steady()) {}
+      : host_(host),
+        weak_host_(std::move(weak_host)),
+        service_(std::move(service)),
+        unfinished_(*service_),
+        since_(real_clock().steady()) {}
 
   void on_bytes(std::string_view bytes) override {
     if (state_ == State::Closing) return;
@@ -76,6 +81,7 @@ class Http1Server final : public Protocol {
     if (state_ != State::Reading || input_.empty()) return;
     if (!in_request()) begin_request();
     if (!in_request()) return;
+    if (awaits_more_of_a_chunk(*parser_, input_.size())) return;
     boost::system::error_code error;
     std::size_t used = parser_->put(boost::asio::buffer(input_.data(), input_.size()), error);
     input_.erase(0, used);

@@ -55,6 +55,15 @@ TEST_F(Http1Server, TakesARequestByteByByte) {
   EXPECT_THAT(peer.read_all(), EndsWith("GET /slowly []"));
 }
 
+TEST_F(Http1Server, TakesAnEmptyChunkedBodyByteByByte) {
+  serve({});
+  RawPeer peer(server->port());
+  for (char c : std::string("POST /slowly HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+                            "Connection: close\r\n\r\n0\r\nx: y\r\n\r\n"))
+    peer.send(std::string(1, c));
+  EXPECT_THAT(peer.read_all(), EndsWith("POST /slowly []"));
+}
+
 TEST_F(Http1Server, TakesChunkedBodies) {
   serve({});
   EXPECT_THAT(answer_to("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: "
