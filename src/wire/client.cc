@@ -37,11 +37,8 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
     timer_ = strand_.after(request_.timeout, [self = weak_from_this()] {
       if (auto fetch = self.lock()) fetch->on_timeout();
     });
-    dial_ =
-        Dial::start(strand_, url_, request_.unix_socket, request_.timeout, [self = shared_from_this()](auto connected) {
-          self->dial_.reset();
-          self->on_connected(std::move(connected));
-        });
+    dial_ = Dial::start(strand_, url_, request_.unix_socket, request_.timeout,
+                        [self = shared_from_this()](auto connected) { self->on_connected(std::move(connected)); });
   }
 
   std::unique_ptr<Protocol> make_protocol(Connection& connection, std::string_view) override {
@@ -71,8 +68,7 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
 
   void on_timeout() {
     auto self = shared_from_this();
-    if (dial_) dial_->cancel();
-    dial_.reset();
+    if (auto dial = dial_.lock()) dial->cancel();
     finish(
         error(ErrorKind::Unavailable, fmt::format("timed out after {} while {}", format_duration(timeout_), doing_)));
     if (auto connection = connection_.lock()) {
@@ -96,8 +92,8 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
   const char* doing_ = "connecting";
   ClientUrl url_;
   std::shared_ptr<const TlsContext> tls_;
-  std::shared_ptr<Dial> dial_;
-  std::weak_ptr<Connection> connection_;  // it holds us
+  std::weak_ptr<Dial> dial_;  // it and the connection hold us
+  std::weak_ptr<Connection> connection_;
   Timer timer_;
 };
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "wire/address.h"
+#include "wire/loop_access.h"
 #include "wire/server.h"
 #include "wire/test_peers.h"
 
@@ -236,6 +237,47 @@ TEST_F(Fetch, CallsBackOnTheLoopForManyRequestsAtOnce) {
   for (int i = 0; i < 50; ++i)
     fetch(loop, request, [&](Result<Response> result) { statuses.put(result ? result->status : 0); });
   for (int i = 0; i < 50; ++i) EXPECT_EQ(statuses.take(), 200);
+}
+
+// A port that lets connections wait: its queue is full.
+class BusyPort {
+ public:
+  BusyPort() {
+    ::listen(fd_, 0);
+    for (int i = 0; i < 4; ++i) waiting_.push_back(*begin_connect(SocketAddress::local_of(fd_)));
+  }
+  ~BusyPort() {
+    for (int fd : waiting_) ::close(fd);
+    ::close(fd_);
+  }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(SocketAddress::local_of(fd_).port()) + "/"; }
+
+ private:
+  const int fd_ = *listen_on("127.0.0.1", 0);
+  std::vector<int> waiting_;
+};
+
+TEST(Connecting, EndsWithTheLoop) {
+  struct Silent final : GrpcEvents {
+    void on_message(std::string) override {}
+    void on_closed(const GrpcStatus&) override {}
+    std::shared_ptr<int> witness;
+    std::shared_ptr<GrpcStream> stream;  // as receivers do
+  };
+  BusyPort port;
+  auto witness = std::make_shared<int>();
+  {
+    EventLoop loop(0);
+    ClientRequest request;
+    request.url = port.url();
+    fetch(loop, request, [witness](const Result<Response>&) { ADD_FAILURE() << "the loop has ended"; });
+    auto events = std::make_unique<Silent>();
+    auto& receiver = *events;
+    receiver.witness = witness;
+    receiver.stream = open_grpc_stream(loop, {.url = port.url(), .tls = {}}, "/test.Echo/Talk", {}, std::move(events));
+    run_ready(loop);
+  }
+  EXPECT_EQ(witness.use_count(), 1);
 }
 
 }  // namespace

@@ -8,13 +8,12 @@
 namespace mesh::wire {
 
 struct Timer::State {
-  State(std::shared_ptr<LoopContext> loop, const StrandExecutor& executor, Task what)
-      : context(std::move(loop)), timer(executor), task(std::move(what)) {}
+  State(std::shared_ptr<LoopContext> loop, const StrandExecutor& executor)
+      : context(std::move(loop)), timer(executor) {}
 
   std::shared_ptr<LoopContext> context;  // first: goes last
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, StrandExecutor>
       timer;
-  Task task;
   bool cancelled = false;
 };
 
@@ -44,13 +43,14 @@ void Strand::post(Task task) const {
 Timer Strand::after(Duration delay, Task task) const {
   constexpr Duration kLongest = std::chrono::hours(24 * 365);  // the clock's end must not be passed
   Timer timer;
-  timer.state_ = std::make_shared<Timer::State>(state_->context, state_->executor, std::move(task));
+  timer.state_ = std::make_shared<Timer::State>(state_->context, state_->executor);
   timer.state_->timer.expires_after(std::clamp(delay, Duration::zero(), kLongest));
-  timer.state_->timer.async_wait([state = timer.state_](boost::system::error_code error) {
-    if (error || state->cancelled) return;
-    Task due = std::move(state->task);
-    due();
-  });
+  // The task belongs to the wait and not to the timer: tasks often hold the timer's owner, and when the loop goes
+  // without having run them, they let go of it.
+  timer.state_->timer.async_wait(
+      [state = timer.state_, task = std::move(task)](boost::system::error_code error) mutable {
+        if (!error && !state->cancelled) task();
+      });
   return timer;
 }
 

@@ -70,5 +70,20 @@ TEST(Strand, MayOutliveItsLoopAndThenDoesNothing) {
   EXPECT_EQ(witness.use_count(), 1);  // what waited went with the loop
 }
 
+// Held by its own timer, as a listener is while it drains.
+TEST(Timer, LetsItsOwnerGoWithTheLoop) {
+  struct Owner {
+    Timer timer;
+  };
+  std::weak_ptr<Owner> owner;
+  {
+    EventLoop loop(1);
+    auto made = std::make_shared<Owner>();
+    owner = made;
+    made->timer = loop.make_strand().after(1h, [made] { ADD_FAILURE() << "an hour has not passed"; });
+  }
+  EXPECT_TRUE(owner.expired());
+}
+
 }  // namespace
 }  // namespace mesh::wire

@@ -21,6 +21,9 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
         settings_(std::move(settings)),
         path_(std::move(path)),
         stream_(std::move(stream)) {}
+  ~GrpcDial() override {
+    if (stream_) stream_->abandon();
+  }
 
   void start() {
     if (stream_->is_closed()) return;
@@ -36,10 +39,8 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
     timer_ = strand_.after(settings_.connect_timeout, [self = weak_from_this()] {
       if (auto dial = self.lock()) dial->on_timeout();
     });
-    dial_ = Dial::start(strand_, url_, "", settings_.connect_timeout, [self = shared_from_this()](auto connected) {
-      self->dial_.reset();
-      self->on_connected(std::move(connected));
-    });
+    dial_ = Dial::start(strand_, url_, "", settings_.connect_timeout,
+                        [self = shared_from_this()](auto connected) { self->on_connected(std::move(connected)); });
     if (stream_->finish_status()) on_finish(*stream_);  // it was given up before we began
   }
 
@@ -88,7 +89,7 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
   void give_up(const GrpcStatus& status) {
     if (!stream_) return;
     timer_.cancel();
-    if (dial_) std::exchange(dial_, nullptr)->cancel();
+    if (auto dial = dial_.lock()) dial->cancel();
     if (auto connection = connection_.lock()) connection->post_close(error(ErrorKind::Unavailable, "given up"));
     std::exchange(stream_, nullptr)->close(status);
   }
@@ -100,8 +101,8 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
   const char* doing_ = "connecting";
   ClientUrl url_;
   std::shared_ptr<const TlsContext> tls_;
-  std::shared_ptr<Dial> dial_;
-  std::weak_ptr<Connection> connection_;  // it holds us
+  std::weak_ptr<Dial> dial_;  // it and the connection hold us
+  std::weak_ptr<Connection> connection_;
   Timer timer_;
 };
 

@@ -273,5 +273,21 @@ TEST_F(Http1Server, KeepsServingWhenMoreConnectionsComeThanItAllows) {
   EXPECT_THAT(answer_to(get("/", "Connection: close\r\n")), EndsWith("GET / []"));
 }
 
+TEST(DrainingServer, IsGoneWithItsLoop) {
+  auto witness = std::make_shared<int>();
+  {
+    EventLoop loop(1);
+    auto server = Server::listen(loop, on_loopback(), [witness](Request, Respond respond) { respond({}); });
+    ASSERT_TRUE(server) << server.error().message();
+    RawPeer peer((*server)->port());
+    peer.send(get("/"));
+    peer.read_until("\r\n\r\n");
+    (*server)->drain(1h);
+    peer.read_all();  // it has begun: idle connections are closed
+    loop.stop();
+  }
+  EXPECT_EQ(witness.use_count(), 1);
+}
+
 }  // namespace
 }  // namespace mesh::wire
