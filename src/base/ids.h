@@ -4,7 +4,9 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace mesh {
@@ -26,10 +28,24 @@ using ResourceName = StrongString<struct ResourceNameTag>;
 // The position of a committed write in the store's history. 0: before everything.
 using Revision = std::uint64_t;
 
+// Most proxies belong to one Dataplane; zone proxies carry the traffic between zones.
+enum class ProxyType { Dataplane, Ingress, Egress };
+
+constexpr std::string_view proxy_type_name(ProxyType type) {
+  return type == ProxyType::Dataplane ? "dataplane" : (type == ProxyType::Ingress ? "ingress" : "egress");
+}
+constexpr std::optional<ProxyType> parse_proxy_type(std::string_view text) {
+  for (const ProxyType type : {ProxyType::Dataplane, ProxyType::Ingress, ProxyType::Egress}) {
+    if (proxy_type_name(type) == text) return type;
+  }
+  return std::nullopt;
+}
+
 // One proxy, in the form that Envoy's node id has: "<mesh>.<name>". Zone proxies have an empty mesh.
 struct ProxyId {
   std::string mesh;
   std::string name;
+  ProxyType type = ProxyType::Dataplane;
 
   std::string node_id() const { return mesh + "." + name; }
   friend auto operator<=>(const ProxyId&, const ProxyId&) = default;
@@ -72,6 +88,6 @@ struct std::hash<mesh::StrongString<Tag>> {
 template <>
 struct std::hash<mesh::ProxyId> {
   std::size_t operator()(const mesh::ProxyId& id) const noexcept {
-    return std::hash<std::string>{}(id.mesh) * 31 + std::hash<std::string>{}(id.name);
+    return (std::hash<std::string>{}(id.mesh) * 31 + std::hash<std::string>{}(id.name)) * 31 + static_cast<std::size_t>(id.type);
   }
 };

@@ -5,7 +5,7 @@
 
 namespace mesh {
 
-// Adds Mesh, Dataplane, DataplaneInsight, Secret, GlobalSecret, Zone, ZoneInsight.
+// Adds Mesh, Dataplane, Secret, GlobalSecret, Zone, ZoneIngress, ZoneEgress and the insights.
 void add_builtin_kinds(KindRegistry& registry);
 
 }  // namespace mesh

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
+#include "model/address_block.h"
 #include "model/builtin.h"
 #include "model/dataplane.h"
+#include "model/hostname_generator.h"
 #include "model/insight.h"
 #include "model/mesh.h"
 #include "model/secret.h"
+#include "model/service.h"
 #include "model/zone.h"
+#include "model/zone_proxy.h"
 
 namespace mesh {
 
@@ -31,7 +35,8 @@ const Kind* KindRegistry::find_by_path(std::string_view path) const {
 
 void add_builtin_kinds(KindRegistry& registry) {
   for (const Kind* kind : {&kMeshKind, &kDataplaneKind, &kDataplaneInsightKind, &kSecretKind, &kGlobalSecretKind,
-                           &kZoneKind, &kZoneInsightKind})
+                           &kZoneKind, &kZoneInsightKind, &kZoneIngressKind, &kZoneIngressInsightKind,
+                           &kZoneEgressKind, &kZoneEgressInsightKind})
     registry.add(*kind);
 }
 
