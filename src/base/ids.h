@@ -29,13 +29,13 @@ using ResourceName = StrongString<struct ResourceNameTag>;
 using Revision = std::uint64_t;
 
 // Most proxies belong to one Dataplane; zone proxies carry the traffic between zones.
-enum class ProxyType { Dataplane, Ingress, Egress };
+enum class ProxyRole { Dataplane, Ingress, Egress };
 
-constexpr std::string_view proxy_type_name(ProxyType type) {
-  return type == ProxyType::Dataplane ? "dataplane" : (type == ProxyType::Ingress ? "ingress" : "egress");
+constexpr std::string_view proxy_type_name(ProxyRole type) {
+  return type == ProxyRole::Dataplane ? "dataplane" : (type == ProxyRole::Ingress ? "ingress" : "egress");
 }
-constexpr std::optional<ProxyType> parse_proxy_type(std::string_view text) {
-  for (const ProxyType type : {ProxyType::Dataplane, ProxyType::Ingress, ProxyType::Egress}) {
+constexpr std::optional<ProxyRole> parse_proxy_type(std::string_view text) {
+  for (const ProxyRole type : {ProxyRole::Dataplane, ProxyRole::Ingress, ProxyRole::Egress}) {
     if (proxy_type_name(type) == text) return type;
   }
   return std::nullopt;
@@ -45,7 +45,7 @@ constexpr std::optional<ProxyType> parse_proxy_type(std::string_view text) {
 struct ProxyId {
   std::string mesh;
   std::string name;
-  ProxyType type = ProxyType::Dataplane;
+  ProxyRole type = ProxyRole::Dataplane;
 
   std::string node_id() const { return mesh + "." + name; }
   friend auto operator<=>(const ProxyId&, const ProxyId&) = default;

@@ -9,21 +9,21 @@ namespace mesh {
 namespace {
 
 struct Row {
-  ProxyType type;
+  ProxyRole type;
   const Kind* resource;
   const Kind* insight;
 };
 constexpr std::array kRows = {
-    Row{ProxyType::Dataplane, &kDataplaneKind, &kDataplaneInsightKind},
-    Row{ProxyType::Ingress, &kZoneIngressKind, &kZoneIngressInsightKind},
-    Row{ProxyType::Egress, &kZoneEgressKind, &kZoneEgressInsightKind},
+    Row{ProxyRole::Dataplane, &kDataplaneKind, &kDataplaneInsightKind},
+    Row{ProxyRole::Ingress, &kZoneIngressKind, &kZoneIngressInsightKind},
+    Row{ProxyRole::Egress, &kZoneEgressKind, &kZoneEgressInsightKind},
 };
-const Row& row_of(ProxyType type) { return kRows.at(static_cast<std::size_t>(type)); }
+const Row& row_of(ProxyRole type) { return kRows.at(static_cast<std::size_t>(type)); }
 
 }  // namespace
 
-const Kind& proxy_kind(ProxyType type) { return *row_of(type).resource; }
-const Kind& insight_kind(ProxyType type) { return *row_of(type).insight; }
+const Kind& proxy_kind(ProxyRole type) { return *row_of(type).resource; }
+const Kind& insight_kind(ProxyRole type) { return *row_of(type).insight; }
 ResourceKey proxy_key(const ProxyId& proxy) { return {&proxy_kind(proxy.type), proxy.mesh, proxy.name}; }
 ResourceKey insight_key(const ProxyId& proxy) { return {&insight_kind(proxy.type), proxy.mesh, proxy.name}; }
 

@@ -9,8 +9,8 @@
 
 namespace mesh {
 
-const Kind& proxy_kind(ProxyType type);  // Dataplane, ZoneIngress, ZoneEgress
-const Kind& insight_kind(ProxyType type);
+const Kind& proxy_kind(ProxyRole type);  // Dataplane, ZoneIngress, ZoneEgress
+const Kind& insight_kind(ProxyRole type);
 
 ResourceKey proxy_key(const ProxyId& proxy);
 ResourceKey insight_key(const ProxyId& proxy);
