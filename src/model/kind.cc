@@ -16,14 +16,16 @@
 namespace mesh {
 
 void KindRegistry::add(const Kind& kind) {
-  const auto place = std::ranges::lower_bound(kinds_, std::string_view(kind.name), {},
+  std::vector<const Kind*>& kinds = kind.is_internal ? internal_ : kinds_;
+  const auto place = std::ranges::lower_bound(kinds, std::string_view(kind.name), {},
                                               [](const Kind* k) -> std::string_view { return k->name; });
-  if (place == kinds_.end() || (*place)->name != kind.name) kinds_.insert(place, &kind);
+  if (place == kinds.end() || (*place)->name != kind.name) kinds.insert(place, &kind);
 }
 
 const Kind* KindRegistry::find_by_name(std::string_view name) const {
-  for (const Kind* kind : kinds_)
-    if (kind->name == name) return kind;
+  for (const auto* kinds : {&kinds_, &internal_})
+    for (const Kind* kind : *kinds)
+      if (kind->name == name) return kind;
   return nullptr;
 }
 

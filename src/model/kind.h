@@ -70,6 +70,7 @@ struct Kind {
   bool made_in_zones = true;  // may be made on a zone's control plane; such resources are labelled with their origin
   bool include_in_federation = true;
   bool is_policy = false;
+  bool is_internal = false;  // the control plane's own book-keeping: neither REST nor the CLI show it
   PolicyTraits policy = {};
   std::vector<std::string> path_aliases = {};  // e.g. "global-secrets"
 
@@ -91,12 +92,12 @@ struct Kind {
 class KindRegistry {
  public:
   void add(const Kind& kind);  // `kind` must outlive the registry
-  const Kind* find_by_name(std::string_view name) const;
+  const Kind* find_by_name(std::string_view name) const;  // also of an internal one
   const Kind* find_by_path(std::string_view path) const;  // also by alias
-  std::span<const Kind* const> all() const { return kinds_; }  // in the order of their names
+  std::span<const Kind* const> all() const { return kinds_; }  // in the order of their names, without internal ones
 
  private:
-  std::vector<const Kind*> kinds_;
+  std::vector<const Kind*> kinds_, internal_;
 };
 
 }  // namespace mesh
