@@ -79,6 +79,12 @@ class PieceWriter {
   std::vector<Bytes> pieces_;
 };
 
+// An outbound listener needs its port: the application may have taken it. Its name ends in it.
+std::string port_of_outbound(std::string_view listener) {
+  if (!listener.starts_with("outbound:")) return {};
+  return std::string(listener.substr(listener.rfind(':')));
+}
+
 }  // namespace
 
 const DiscoveryPlan kXdsPlan = {
@@ -87,7 +93,8 @@ const DiscoveryPlan kXdsPlan = {
     // Endpoints go out right behind their clusters: Envoy does not answer for these before it has both.
     {.is_whole = false, .wildcard = Wildcard::Explicit, .waits_for_earlier = false, .delays_later = true,
      .parent = static_cast<std::size_t>(XdsType::Cluster), .removal_rank = 3},
-    {.is_whole = true, .wildcard = Wildcard::Unnamed, .waits_for_earlier = true, .delays_later = true, .parent = {}, .removal_rank = 0},
+    {.is_whole = true, .wildcard = Wildcard::Unnamed, .waits_for_earlier = true, .delays_later = true, .parent = {}, .removal_rank = 0,
+     .need = port_of_outbound},
     {.is_whole = false, .wildcard = Wildcard::Explicit, .waits_for_earlier = true, .delays_later = true, .parent = {}, .removal_rank = 1},
     // Secrets refer to nothing, and clusters and listeners wait for them. A key goes only to who names it.
     {.is_whole = false, .wildcard = Wildcard::Never, .waits_for_earlier = false, .delays_later = false, .parent = {}, .removal_rank = 4},

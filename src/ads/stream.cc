@@ -173,12 +173,32 @@ void AdsStream::carry_out(const Actions& actions) {
       registry_->sink.on_acknowledged(id_, static_cast<XdsType>(accepted->type), accepted->version);
     } else {
       const auto& refused = std::get<Refused>(action);
+      if (refused.again) continue;  // said before
       MESH_LOG_WARN("ads", "proxy {} refused version {} of {}: {}", node_.id.node_id(), refused.version,
                     type_url(static_cast<XdsType>(refused.type)), refused.reason);
       registry_->sink.on_refused(id_, static_cast<XdsType>(refused.type), refused.version, refused.reason);
     }
   }
   report_holds();
+  plan_retry();
+}
+
+void AdsStream::plan_retry() {
+  if (!state_.may_retry()) {
+    retry_timer_.cancel();
+    is_retry_planned_ = false;
+    retry_pause_ = kFirstRetry;
+    return;
+  }
+  if (is_retry_planned_) return;
+  is_retry_planned_ = true;
+  retry_timer_ = strand_.after(retry_pause_, [self = weak_from_this()] {
+    const auto stream = self.lock();
+    if (!stream || stream->phase_ != Phase::Open) return;
+    stream->is_retry_planned_ = false;
+    stream->carry_out(stream->state_.retry_refused());
+  });
+  retry_pause_ = std::min(retry_pause_ * 2, kLongestRetry);
 }
 
 void AdsStream::report_holds() {
@@ -201,6 +221,7 @@ void AdsStream::end(wire::GrpcStatus status) {
   if (phase_ == Phase::Ended) return;
   phase_ = Phase::Ended;
   removals_timer_.cancel();
+  retry_timer_.cancel();
   waiting_.clear();
   first_request_ = {};
   if (stream_) stream_->finish(std::move(status));
@@ -209,6 +230,7 @@ void AdsStream::end(wire::GrpcStatus status) {
 void AdsStream::on_closed() {
   phase_ = Phase::Ended;
   removals_timer_.cancel();
+  retry_timer_.cancel();
   stream_.reset();
   first_request_ = {};
   if (!std::exchange(is_connected_, false)) return;

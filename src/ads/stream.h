@@ -24,6 +24,8 @@ class AdsStream : public std::enable_shared_from_this<AdsStream> {
   static constexpr std::size_t kMaxWaitingRequests = 64;      // while it is decided whether it may come in
   static constexpr std::size_t kMaxUnsentBytes = 8UL << 20;   // beyond, pushes wait until the peer has read
   static constexpr Duration kRemovalsHeldAfterReconnect = std::chrono::seconds(1);
+  // What was refused for what surrounds the peer (a port is taken) is tried again, with growing pauses.
+  static constexpr Duration kFirstRetry = std::chrono::seconds(5), kLongestRetry = std::chrono::seconds(60);
 
   AdsStream(std::shared_ptr<StreamRegistry> registry, std::shared_ptr<wire::GrpcStream> stream, StreamId id, Encoding encoding);
 
@@ -50,6 +52,7 @@ class AdsStream : public std::enable_shared_from_this<AdsStream> {
   void look_at_reader();
   void carry_out(const Actions& actions);
   void report_holds();
+  void plan_retry();
   void end(wire::GrpcStatus status);
 
   const std::shared_ptr<StreamRegistry> registry_;
@@ -67,6 +70,9 @@ class AdsStream : public std::enable_shared_from_this<AdsStream> {
   bool is_connected_ = false;
   bool have_removals_been_held_ = false;
   wire::Timer removals_timer_;
+  wire::Timer retry_timer_;
+  bool is_retry_planned_ = false;
+  Duration retry_pause_ = kFirstRetry;
   std::uint64_t offer_number_ = 0;
   std::array<std::uint64_t, std::size(kXdsTypes)> held_number_{};  // the offer that on_holds() was said of
 

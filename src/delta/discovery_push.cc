@@ -57,7 +57,9 @@ bool DiscoveryState::push_changes(std::size_t type, Actions& actions) {
     std::erase_if(state.held, [&](const Held& held) { return !wanted.find(held.name); });
   }
   auto changes = changes_of(type);
-  state.holds = changes.empty() && !state.owes_answer;
+  state.holds = !state.owes_answer && std::all_of(changes.begin(), changes.end(), [&](const Held& change) {
+    return may_lack(type, change.name, change.version);
+  });
   hold_back_refused(type, changes);
   if (changes.empty() && !state.owes_answer) return false;
   send(type, version_of(type), std::move(changes), actions);
@@ -81,8 +83,19 @@ bool DiscoveryState::push_removals(std::size_t type, Actions& actions) {
 bool DiscoveryState::push_whole(std::size_t type, bool keep_removed, Actions& actions) {
   TypeState& state = types_[type];
   std::vector<Held> content;
+  std::vector<RefusedVersions::Entry> due;
+  bool is_complete = true;
+  Cursor<Held> before(state.held);
   for (const auto& resource : *state.wanted) {
-    if (state.is_subscribed(resource.name)) content.push_back({resource.name, wire_version(type, resource), resource.body});
+    if (!state.is_subscribed(resource.name)) continue;
+    std::string wire = wire_version(type, resource);
+    due.emplace_back(resource.name, wire);
+    if (state.refused.is_convicted(resource.name, wire)) {  // it keeps what it had of it
+      is_complete &= may_lack(type, resource.name, wire);
+      if (const Held* has = before.find(resource.name)) content.push_back(*has);
+    } else {
+      content.push_back({resource.name, std::move(wire), resource.body});
+    }
   }
   if (keep_removed) {
     const auto middle = static_cast<std::ptrdiff_t>(content.size());
@@ -101,9 +114,11 @@ bool DiscoveryState::push_whole(std::size_t type, bool keep_removed, Actions& ac
   if (version == state.held_version && state.tried.empty()) {
     // Also when the peer only said so, of an earlier stream: the version names the content.
     if (state.held.empty()) state.held = std::move(content);
-    state.holds = true;
+    state.holds = is_complete;
     return false;
   }
+  due.emplace(due.begin(), "", version);
+  if (!state.refused.empty()) state.refused.review(due);
   if (state.refused.contains("", version)) return false;
   send(type, std::move(version), std::move(content), actions);
   return true;

@@ -181,30 +181,37 @@ void DiscoveryState::on_answer(std::size_t type, const std::string& nonce, std::
   on_event(state);
   if (!refusal) {
     actions.push_back(Accepted{type, state.in_flight->version});
+    note_retried(type);
     take_over(type);
     return;
   }
-  actions.push_back(Refused{type, state.in_flight->version, std::move(*refusal)});
-  note_refused(type);
+  std::string version = state.in_flight->version;
+  const bool again = note_refused(type, *refusal);
+  actions.push_back(Refused{type, std::move(version), std::move(*refusal), again});
 }
 
 // Envoy takes what is right in a push that it refuses: what it has of these resources is not known until it has
-// accepted another version of them. Endpoints are sent for a refused cluster, too: it may be waiting for them.
-void DiscoveryState::note_refused(std::size_t type) {
+// accepted another version of them. Endpoints are sent for a refused cluster, too: it may be waiting for them. Returns
+// whether that is what it had refused before.
+bool DiscoveryState::note_refused(std::size_t type, const std::string& reason) {
   TypeState& state = types_[type];
   InFlight flight = std::move(*state.in_flight);
   state.in_flight.reset();
+  std::vector<RefusedVersions::Entry> push, blamed;
+  for (const Held& change : flight.changes) {
+    push.emplace_back(change.name, change.version);
+    if (!change.version.empty() && blames(reason, change.name)) blamed.push_back(push.back());
+  }
+  const auto retried = std::exchange(state.retried, {});
   if (is_whole(type)) {
-    state.refused.add({{"", flight.version}});
+    state.refused.add({{"", flight.version}}, blamed);
     Cursor<Held> held(state.held);
     std::erase_if(flight.changes, [&](const Held& change) {
       const Held* has = held.find(change.name);
       return has && has->version == change.version;
     });
   } else {
-    std::vector<RefusedVersions::Entry> push;
-    for (const auto& change : flight.changes) push.emplace_back(change.name, change.version);
-    state.refused.add(push);
+    state.refused.add(push, blamed);
   }
   Cursor<Held> again(flight.changes);
   std::erase_if(state.tried, [&](const Held& tried) { return again.find(tried.name) != nullptr; });
@@ -212,6 +219,57 @@ void DiscoveryState::note_refused(std::size_t type) {
   std::move(flight.changes.begin(), flight.changes.end(), std::back_inserter(state.tried));
   std::inplace_merge(state.tried.begin(), state.tried.begin() + middle, state.tried.end(), by_name);
   touch_children(type);
+  const auto& guilty = blamed.empty() ? push : blamed;
+  return !retried.empty() && std::includes(retried.begin(), retried.end(), guilty.begin(), guilty.end());
+}
+
+// What was refused once and is accepted now speaks for all that need the same.
+void DiscoveryState::note_retried(std::size_t type) {
+  TypeState& state = types_[type];
+  for (const auto& [name, version] : std::exchange(state.retried, {})) {
+    const std::string need = need_of(type, name);
+    state.refused.pardon([&](const auto& entry) { return need_of(type, entry.first) == need; });
+  }
+}
+
+std::string DiscoveryState::need_of(std::size_t type, const std::string& name) const {
+  return plan_[type].need == nullptr ? std::string() : plan_[type].need(name);
+}
+
+bool DiscoveryState::may_lack(std::size_t type, const std::string& name, const std::string& version) const {
+  return types_[type].refused.is_convicted(name, version) && !need_of(type, name).empty();
+}
+
+bool DiscoveryState::may_retry() const {
+  for (std::size_t type = 0; type < types_.size(); ++type) {
+    if (plan_[type].need == nullptr || types_[type].refused.empty()) continue;
+    for (const auto& [name, version] : types_[type].refused.convicted()) {
+      if (!need_of(type, name).empty()) return true;
+    }
+  }
+  return false;
+}
+
+Actions DiscoveryState::retry_refused() {
+  Actions actions;
+  for (std::size_t type = 0; type < types_.size(); ++type) {
+    TypeState& state = types_[type];
+    if (plan_[type].need == nullptr || state.in_flight) continue;
+    std::map<std::string, RefusedVersions::Entry> first;
+    for (const auto& entry : state.refused.convicted()) {
+      if (std::string need = need_of(type, entry.first); !need.empty()) first.try_emplace(std::move(need), entry);
+    }
+    state.retried.clear();
+    for (const auto& [need, entry] : first) state.retried.push_back(entry);
+    std::sort(state.retried.begin(), state.retried.end());
+    if (state.retried.empty()) continue;
+    state.refused.pardon([&](const auto& entry) {
+      return std::binary_search(state.retried.begin(), state.retried.end(), entry);
+    });
+    on_event(state);
+  }
+  advance(actions);
+  return actions;
 }
 
 // What was in flight is what the peer has.

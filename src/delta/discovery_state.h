@@ -5,7 +5,8 @@
 //   * One push is in flight per type. A newer offer replaces one that waits.
 //   * Nothing is sent that the peer has: over delta by resource, in state-of-the-world by type for those types whose
 //     responses are whole, by resource for the others.
-//   * What was refused is not sent again until it changes (see RefusedVersions).
+//   * What was refused is not sent again until it changes (see RefusedVersions). One bad resource holds up no other that
+//     the peer does not blame.
 //   * Types are pushed in the order of the plan, each when those before it have been answered, removals at the very end:
 //     what is referred to is there before, and goes away after, what refers to it.
 //   * A resource with a parent (endpoints, whose parent is the cluster of the same name) is sent again right behind its
@@ -43,8 +44,12 @@ struct DiscoveryType {
   Wildcard wildcard = Wildcard::Explicit;
   bool waits_for_earlier = true;      // goes out when the types before it have been answered
   bool delays_later = true;           // types after it wait until it has been answered
-  std::optional<std::size_t> parent;  // a type before it; resources of the same name belong together
+  std::optional<std::size_t> parent = {};  // a type before it; resources of the same name belong together
   int removal_rank = 0;               // removals go out in ascending order
+  // What a resource needs of the peer's surroundings and shares with others (a port, say), by its name; empty: nothing.
+  // Such a resource may be refused though nothing is wrong with it. Then the peer counts as holding the rest, and it is
+  // tried again now and then: see retry_refused().
+  std::string (*need)(std::string_view name) = nullptr;
 };
 
 // The types of a stream, in the order in which they are pushed. Types are named by their place in it.
@@ -81,6 +86,7 @@ struct Refused {
   std::size_t type = 0;
   std::string version;
   std::string reason;
+  bool again = false;  // it was tried again, and is refused as before
 };
 using Action = std::variant<Push, Accepted, Refused>;
 using Actions = std::vector<Action>;
@@ -106,8 +112,15 @@ class DiscoveryState {
   // should be taken from it: what it still refers to is not known.
   Actions set_removals_held(bool held);
 
+  // Something was refused that the peer may be able to take at another time.
+  bool may_retry() const;
+  // Tries it again: of all that need the same, the one whose refusal is the longest ago. The rest follows when that one
+  // is accepted.
+  Actions retry_refused();
+
   bool is_in_flight(std::size_t type) const { return types_[type].in_flight.has_value(); }
-  // The peer has all that it asked for of this type, as it was offered last: nothing is on its way, waits or was refused.
+  // The peer has all that it asked for of this type, as it was offered last: nothing is on its way, waits or was refused
+  // (but for what it may take at another time).
   bool holds(std::size_t type) const { return types_[type].holds; }
 
  private:
@@ -145,11 +158,14 @@ class DiscoveryState {
     bool awaits_subscription = false;    // its parents are new: the peer is about to ask for more
     std::optional<InFlight> in_flight;
     RefusedVersions refused;
+    std::vector<RefusedVersions::Entry> retried;  // sent again though refused before; sorted
   };
 
   void on_answer(std::size_t type, const std::string& nonce, std::optional<std::string>& refusal, Actions& actions);
   void take_over(std::size_t type);
-  void note_refused(std::size_t type);
+  bool note_refused(std::size_t type, const std::string& reason);
+  void note_retried(std::size_t type);
+  std::string need_of(std::size_t type, const std::string& name) const;
   void touch_children(std::size_t parent);
   void carry_over(std::size_t type);
   bool may_have(std::size_t type, const std::string& name) const;
@@ -163,6 +179,7 @@ class DiscoveryState {
   bool push_whole(std::size_t type, bool keep_removed, Actions& actions);
   void send(std::size_t type, std::string version, std::vector<Held> changes, Actions& actions);
   void hold_back_refused(std::size_t type, std::vector<Held>& changes);
+  bool may_lack(std::size_t type, const std::string& name, const std::string& version) const;
 
   std::vector<Held> changes_of(std::size_t type) const;
   std::vector<Held> removals_of(std::size_t type) const;

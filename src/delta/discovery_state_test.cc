@@ -12,10 +12,16 @@ using testing::IsEmpty;
 
 constexpr std::size_t kClusters = 0, kEndpoints = 1, kListeners = 2, kRoutes = 3, kSecrets = 4;
 
+// "out1:80" needs the port 80.
+std::string port_of(std::string_view name) {
+  const auto colon = name.rfind(':');
+  return colon == std::string_view::npos ? std::string() : std::string(name.substr(colon));
+}
+
 const DiscoveryPlan kPlan = {
     {.is_whole = true, .wildcard = Wildcard::Unnamed, .removal_rank = 2},
     {.wildcard = Wildcard::Explicit, .waits_for_earlier = false, .parent = kClusters, .removal_rank = 3},
-    {.is_whole = true, .wildcard = Wildcard::Unnamed, .removal_rank = 0},
+    {.is_whole = true, .wildcard = Wildcard::Unnamed, .removal_rank = 0, .need = port_of},
     {.wildcard = Wildcard::Explicit, .removal_rank = 1},
     {.wildcard = Wildcard::Never, .waits_for_earlier = false, .delays_later = false, .removal_rank = 4},
 };
@@ -96,7 +102,7 @@ class Peer {
         EXPECT_EQ(accepted->version, version_[accepted->type]);
       } else {
         const auto& refused = std::get<Refused>(action);
-        reports_.push_back(std::string("refused ") + kShort[refused.type] + ": " + refused.reason);
+        reports_.push_back(std::string(refused.again ? "refused again " : "refused ") + kShort[refused.type] + ": " + refused.reason);
       }
     }
   }
@@ -284,6 +290,79 @@ TEST_P(BothEncodings, WhatWasRefusedIsNotSentAgain) {
   EXPECT_THAT(peer.heard(), ElementsAre("CDS a=3"));
   peer.offer({{kClusters, "a=2"}});
   EXPECT_THAT(peer.heard(), IsEmpty());
+}
+
+TEST_P(BothEncodings, WhatIsBlamedByNameHoldsUpNoOther) {
+  peer.offer({{kListeners, "in=1 out1:80=1 out2:80=1 out3:90=1"}});
+  peer.asks(kListeners);
+  peer.answers(kListeners, "Error adding listener(s) out1:80: taken\nout2:80: taken\n");
+  EXPECT_THAT(peer.heard(), ElementsAre("LDS in=1 out1:80=1 out2:80=1 out3:90=1", "LDS in=1 out3:90=1"));
+  EXPECT_FALSE(peer.state().holds(kListeners));
+  peer.accepts(kListeners);
+  EXPECT_TRUE(peer.state().holds(kListeners));
+  peer.offer({{kListeners, "in=1 out1:80=1 out2:80=1 out3:90=1 out4:80=1"}});
+  EXPECT_THAT(peer.heard(), ElementsAre(GetParam() == Encoding::Delta ? "LDS out4:80=1" : "LDS in=1 out3:90=1 out4:80=1"));
+  peer.answers(kListeners, "Error adding listener(s) out4:80: taken\n");
+  peer.accepts_everything();
+  EXPECT_TRUE(peer.state().holds(kListeners));
+}
+
+TEST_P(BothEncodings, WhatIsRightAndRefusedIsTriedAgainOneForAllThatNeedTheSame) {
+  peer.offer({{kListeners, "in=1 out1:80=1 out2:80=1 out3:90=1"}});
+  peer.asks(kListeners);
+  EXPECT_FALSE(peer.state().may_retry());
+  peer.answers(kListeners, "Error adding listener(s) out1:80: taken\nout2:80: taken\nout3:90: taken\n");
+  peer.accepts(kListeners);
+  EXPECT_TRUE(peer.state().may_retry());
+  peer.heard();
+  peer.reported();
+  const bool delta = GetParam() == Encoding::Delta;
+
+  peer.take(peer.state().retry_refused());
+  EXPECT_THAT(peer.heard(), ElementsAre(delta ? "LDS out1:80=1 out3:90=1" : "LDS in=1 out1:80=1 out3:90=1"));
+  peer.answers(kListeners, "Error adding listener(s) out1:80: taken\nout3:90: taken\n");
+  EXPECT_THAT(peer.reported(), ElementsAre("refused again LDS: Error adding listener(s) out1:80: taken\nout3:90: taken\n"));
+  peer.accepts_everything();
+  peer.heard();
+
+  peer.take(peer.state().retry_refused());  // the other one: the first may be taken by somebody else for good
+  EXPECT_THAT(peer.heard(), ElementsAre(delta ? "LDS out2:80=1 out3:90=1" : "LDS in=1 out2:80=1 out3:90=1"));
+  peer.answers(kListeners, "Error adding listener(s) out3:90: taken\n");
+  peer.accepts_everything();
+  peer.heard();
+  EXPECT_TRUE(peer.state().holds(kListeners));
+
+  peer.take(peer.state().retry_refused());
+  peer.accepts_everything();
+  EXPECT_FALSE(peer.state().may_retry());
+  EXPECT_TRUE(peer.state().holds(kListeners));
+}
+
+TEST_P(BothEncodings, WhatIsRefusedForItselfIsNotTriedAgain) {
+  peer.offer({{kListeners, "in=bad out1:80=1"}});
+  peer.asks(kListeners);
+  peer.answers(kListeners, "in: what is this?");
+  peer.accepts(kListeners);
+  EXPECT_FALSE(peer.state().may_retry());
+  EXPECT_FALSE(peer.state().holds(kListeners));
+}
+
+TEST_P(BothEncodings, ALaterVersionThatIsRefusedLeavesTheOldOneInForce) {
+  peer.offer({{kListeners, "a=1 b=1"}});
+  peer.asks(kListeners);
+  peer.accepts(kListeners);
+  peer.offer({{kListeners, "a=2 b=bad"}});
+  peer.heard();
+  peer.answers(kListeners, "b: what is this?");
+  EXPECT_THAT(peer.heard(), ElementsAre(GetParam() == Encoding::Delta ? "LDS a=2" : "LDS a=2 b=1"));
+}
+
+TEST(Blaming, IsAWholeNameWithAColonBehindIt) {
+  EXPECT_TRUE(blames("Error adding/updating listener(s) outbound:127.1.0.1:80: taken", "outbound:127.1.0.1:80"));
+  EXPECT_TRUE(blames("x: y\nb: z", "b"));
+  EXPECT_FALSE(blames("Error adding/updating listener(s) outbound:127.1.0.1:8080: taken", "outbound:127.1.0.1:80"));
+  EXPECT_FALSE(blames("bb: z", "b"));
+  EXPECT_FALSE(blames("", "b"));
 }
 
 TEST_P(BothEncodings, GoingBackAfterARefusalIsSaid) {
