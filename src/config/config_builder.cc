@@ -20,9 +20,8 @@ struct ConfigBuilder::Impl {
     auto resources = std::make_shared<std::vector<NamedResource>>();
     resources->reserve(destinations.size());
     for (const build::Destination& destination : destinations) {
-      const auto found = snapshot.services.find(destination.service);
-      resources->push_back(
-          endpoints.get(snapshot.name, destination, found == snapshot.services.end() ? nullptr : found->second, view));
+      const auto* service = snapshot.services.get(destination.service);
+      resources->push_back(endpoints.get(snapshot.name, destination, service == nullptr ? nullptr : *service, view));
     }
     return resources;
   }

@@ -159,13 +159,13 @@ struct Fixture {
       client.networking.outbound.back().tags = {{kServiceTag, "kv"}};
     }
     add("web-1", client);
-    snapshot.services["kv"] = service("kv", {endpoint("10.0.0.1")});
+    snapshot.services.insert_or_assign("kv", service("kv", {endpoint("10.0.0.1")}));
   }
   void add(const std::string& name, Dataplane spec) {
     auto resource = std::make_shared<Resource>();
     resource->key = {&kDataplaneKind, "default", name};
     resource->spec = AnySpec::of(std::move(spec));
-    snapshot.dataplanes[name] = resource;
+    snapshot.dataplanes.insert_or_assign(name, resource);
   }
 };
 
@@ -209,7 +209,7 @@ TEST(Build, OfTwoProxiesSharesWhatIsTheSameForBoth) {
 TEST(Build, OfEndpointsAloneLeavesEverythingElseAsItIs) {
   Fixture f;
   const auto before = f.builder.build(f.snapshot, "web-1", {});
-  f.snapshot.services["kv"] = service("kv", {endpoint("10.0.0.1"), endpoint("10.0.0.2")});
+  f.snapshot.services.insert_or_assign("kv", service("kv", {endpoint("10.0.0.1"), endpoint("10.0.0.2")}));
 
   const auto after = f.builder.rebuild_endpoints(*before, f.snapshot, "web-1");
 

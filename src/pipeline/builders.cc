@@ -42,8 +42,11 @@ Offer offer_of(const Built& built) {
 BuildsConfig BuildsConfig::with(const ConfigBuilder& builder) {
   BuildsConfig out;
   out.build = [&builder](const MeshSnapshot& mesh, const std::string& dataplane, const ProxyTraits& traits,
-                         std::vector<std::string>* warnings) { return builder.build(mesh, dataplane, traits, warnings); };
-  out.rebuild_endpoints = [&builder](const ProxyConfig& before, const MeshSnapshot& mesh, const std::string& dataplane) {
+                         std::vector<std::string>* warnings) {
+    return builder.build(mesh, dataplane, traits, warnings);
+  };
+  out.rebuild_endpoints = [&builder](const ProxyConfig& before, const MeshSnapshot& mesh,
+                                     const std::string& dataplane) {
     return builder.rebuild_endpoints(before, mesh, dataplane);
   };
   return out;
@@ -51,7 +54,11 @@ BuildsConfig BuildsConfig::with(const ConfigBuilder& builder) {
 
 Builders::Builders(BuildsConfig builder, Certificates& certificates, const Published<Snapshot>& snapshot,
                    SendOffer send, std::function<void(BuildReport)> report)
-    : builder_(std::move(builder)), certificates_(certificates), snapshot_(snapshot), send_(std::move(send)), report_(std::move(report)) {}
+    : builder_(std::move(builder)),
+      certificates_(certificates),
+      snapshot_(snapshot),
+      send_(std::move(send)),
+      report_(std::move(report)) {}
 
 Builders::~Builders() { stop(); }
 
@@ -102,7 +109,7 @@ void Builders::work_on(const std::shared_ptr<Proxy>& proxy) {
     work.merge(std::exchange(proxy->owed, {}));
     turn = proxy->pending_turn;
   }
-  BuildReport report = build(*proxy, work, turn);
+  BuildReport report = proxy->id.type == ProxyRole::Dataplane ? build(*proxy, work, turn) : build_zone_proxy(*proxy, turn);
   {
     std::lock_guard lock(proxy->mutex);
     if (!report.problem.empty()) proxy->owed.merge(work);
@@ -126,8 +133,8 @@ BuildReport Builders::build(Proxy& proxy, const Work& work, Turn turn) {
   report.number = next.number;
   const std::shared_ptr<const Snapshot> snapshot = snapshot_.get();
   const std::shared_ptr<const MeshSnapshot> mesh = snapshot->find(proxy.id.mesh);
-  const auto dataplane = mesh ? mesh->dataplanes.find(proxy.id.name) : decltype(mesh->dataplanes.find(""))();
-  if (!mesh || dataplane == mesh->dataplanes.end()) {
+  const SharedResource* dataplane = mesh ? mesh->dataplanes.get(proxy.id.name) : nullptr;
+  if (dataplane == nullptr) {
     report.has_dataplane = false;
     return report;
   }
@@ -137,15 +144,14 @@ BuildReport Builders::build(Proxy& proxy, const Work& work, Turn turn) {
     ++counts_.full;
     std::vector<std::string> warnings;
     config = builder_.build(*mesh, proxy.id.name, traits, &warnings);
-    for (const std::string& warning : warnings)
-      MESH_LOG_WARN("pipeline", "proxy {}: {}", proxy.id.node_id(), warning);
+    for (const std::string& warning : warnings) MESH_LOG_WARN("pipeline", "proxy {}: {}", proxy.id.node_id(), warning);
   } else if (work.endpoints) {
     ++counts_.endpoints;
     config = builder_.rebuild_endpoints(*config, *mesh, proxy.id.name);
   } else {
     ++counts_.secrets;
   }
-  Result<Certificates::Bundle> bundle = certificates_.bundle_for(*mesh, *dataplane->second, config->secrets);
+  Result<Certificates::Bundle> bundle = certificates_.bundle_for(*mesh, **dataplane, config->secrets);
   if (!bundle) {
     // Listeners that wait for a secret that does not come would be worse than what it has.
     report.problem = bundle.error().message();
@@ -160,6 +166,29 @@ BuildReport Builders::build(Proxy& proxy, const Work& work, Turn turn) {
   }
   keep_if_same(bundle->resources, next.secrets);
   next.secrets = std::move(bundle->resources);
+  next.turn = turn;
+  offer(proxy, std::move(next), report);
+  return report;
+}
+
+BuildReport Builders::build_zone_proxy(Proxy& proxy, Turn turn) {
+  BuildReport report;
+  report.proxy = proxy.id;
+  report.turn = turn;
+  Built next;
+  ProxyTraits traits;
+  {
+    std::lock_guard lock(proxy.mutex);
+    next = proxy.built;
+    traits = proxy.traits;
+  }
+  const std::shared_ptr<const Snapshot> snapshot = snapshot_.get();
+  const auto resource = snapshot->zone_proxies.find(proxy.id);
+  report.has_dataplane = resource != snapshot->zone_proxies.end();
+  if (!report.has_dataplane) return report;
+  ++counts_.full;
+  ProxyConfig fresh = *mesh::build_zone_proxy(*resource->second, traits);
+  if (!next.config || !keep_what_is_same(fresh, *next.config)) next.config = std::make_shared<const ProxyConfig>(std::move(fresh));
   next.turn = turn;
   offer(proxy, std::move(next), report);
   return report;

@@ -6,9 +6,9 @@ namespace {
 void add_callers(const MeshSnapshot& mesh, const std::set<std::string>& services, const Work& work,
                  const std::set<std::string>& connected, std::map<std::string, Work>& out) {
   for (const std::string& service : services) {
-    const auto callers = mesh.callers.find(service);
-    if (callers == mesh.callers.end()) continue;
-    for (const std::string& caller : *callers->second)
+    const NameSet* callers = mesh.callers.get(service);
+    if (callers == nullptr) continue;
+    for (const std::string& caller : *callers)
       if (connected.contains(caller)) out[caller].merge(work);
   }
 }
@@ -32,9 +32,8 @@ std::map<std::string, Work> work_for(const MeshAffected& affected, const MeshSna
   add_callers(mesh, affected.endpoints, {.endpoints = true}, connected, out);
   for (const PolicyChange& change : affected.policies)
     for (const std::string& name : connected) {
-      const auto dataplane = mesh.dataplanes.find(name);
-      if (dataplane != mesh.dataplanes.end() && concerns(change, *dataplane->second, selects))
-        out[name].merge({.full = true});
+      const SharedResource* dataplane = mesh.dataplanes.get(name);
+      if (dataplane != nullptr && concerns(change, **dataplane, selects)) out[name].merge({.full = true});
     }
   return out;
 }

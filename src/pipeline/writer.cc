@@ -4,13 +4,16 @@
 #include <utility>
 
 #include "base/log.h"
+#include "model/proxy.h"
 
 namespace mesh {
 namespace {
 
 std::set<std::string> services_of(const Resource& dataplane) {
   std::set<std::string> out;
-  for (const Inbound& inbound : dataplane.spec_as<Dataplane>().networking.inbound)
+  const auto* spec = dataplane.spec.as<Dataplane>();  // zone proxies have no service
+  if (spec == nullptr) return out;
+  for (const Inbound& inbound : spec->networking.inbound)
     if (!inbound.service().empty()) out.insert(inbound.service());
   return out;
 }
@@ -45,21 +48,22 @@ void Writer::on_changes(const ChangeBatch& batch) {
     input_.resources.clear();
     std::set<ProxyId> here;
     for (const Change& change : batch.changes)
-      if (change.resource.key.kind == &kDataplaneKind)
-        here.insert({change.resource.key.mesh, change.resource.key.name});
+      if (const auto proxy = proxy_of_resource(change.resource.key)) here.insert(*proxy);
     for (const auto& [name, mesh] : current_->meshes)
       for (const auto& [dataplane, resource] : mesh->dataplanes)
         if (!here.contains({name, dataplane})) liveness_.on_services({name, dataplane}, std::nullopt, now);
+    for (const auto& [proxy, resource] : current_->zone_proxies)
+      if (!here.contains(proxy)) liveness_.on_services(proxy, std::nullopt, now);
   }
   for (const Change& change : batch.changes) {
     ResourceChange next{change.resource.key, nullptr};
     if (change.op == Change::Op::Put) next.now = std::make_shared<const Resource>(change.resource);
     note_services(next, now);
-    if (next.key.kind == &kDataplaneInsightKind) {
+    if (const auto proxy = proxy_of_insight(next.key)) {
       if (next.now)
-        note_insight(*next.now, now);
+        note_insight(*proxy, *next.now, now);
       else
-        managers_.on_stored({next.key.mesh, next.key.name}, nullptr, liveness_, now);
+        managers_.on_stored(*proxy, nullptr, liveness_, now);
     }
     input_.resources.push_back(std::move(next));
   }
@@ -67,35 +71,33 @@ void Writer::on_changes(const ChangeBatch& batch) {
 }
 
 void Writer::note_services(const ResourceChange& change, SteadyTime now) {
-  if (change.key.kind != &kDataplaneKind) return;
-  const ProxyId proxy{change.key.mesh, change.key.name};
+  const auto id = proxy_of_resource(change.key);
+  if (!id) return;
+  const ProxyId& proxy = *id;
   if (change.now)
     liveness_.on_services(proxy, services_of(*change.now), now);
   else
     liveness_.on_services(proxy, std::nullopt, now);
   // Where there are others its manager may have come to us, and wait for what another one lets in.
-  const auto mesh = connected_.find(proxy.mesh);
-  if (!others_.empty() || (mesh != connected_.end() && mesh->second.contains(proxy.name)))
-    outputs_.dataplane_changed(proxy);
+  const auto known = known_.find(proxy);
+  if (!others_.empty() || (known != known_.end() && !known->second.streams.empty())) outputs_.dataplane_changed(proxy);
 }
 
-void Writer::note_insight(const Resource& row, SteadyTime now) {
+void Writer::note_insight(const ProxyId& proxy, const Resource& row, SteadyTime now) {
   const std::shared_ptr<const DataplaneInsight> insight = row.spec.share<DataplaneInsight>();
   if (!insight) return;
   const ManagerWord* manager = insight->manager ? &*insight->manager : nullptr;
-  if (managers_.on_stored({row.key.mesh, row.key.name}, manager, liveness_, now))
-    outputs_.leaving({row.key.mesh, row.key.name});
+  if (managers_.on_stored(proxy, manager, liveness_, now)) outputs_.leaving(proxy);
   if (insight->subscriptions.empty()) return;
   const auto is_ours = [&](const Subscription& one) { return one.control_plane_instance_id == settings_.instance_id; };
   if (std::ranges::all_of(insight->subscriptions, is_ours) && manager == nullptr) return;
-  const ProxyId proxy{row.key.mesh, row.key.name};
   const Subscription& newest = insight->subscriptions.back();
   std::optional<Liveness::Elsewhere> elsewhere;
   if (!is_ours(newest)) elsewhere = {newest.control_plane_instance_id, insight->live};
   outputs_.stored(proxy, insight,
-                  is_ours(newest)                                               ? Whose::Ours
+                  is_ours(newest)                                      ? Whose::Ours
                   : others_.contains(newest.control_plane_instance_id) ? Whose::AnothersThatIsAlive
-                                                                                : Whose::Nobodys);
+                                                                       : Whose::Nobodys);
   liveness_.on_elsewhere(proxy, std::move(elsewhere), now);
 }
 
@@ -111,6 +113,7 @@ void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits tra
     std::lock_guard lock(known_mutex_);
     Known& known = known_[proxy];
     if (!known.proxy) known.proxy = std::make_shared<Proxy>(proxy);
+    if (known.streams.empty()) ++connected_count_;
     known.streams.insert(stream);
     known.progress.held.clear();  // the newest stream counts, and it holds nothing that we know of
     slot = known.proxy;
@@ -122,7 +125,7 @@ void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits tra
     slot->unserved.push_back(stream);
   }
   streams_[stream] = proxy;
-  if (connected_[proxy.mesh].insert(proxy.name).second) ++connected_count_;
+  if (proxy.type == ProxyRole::Dataplane) connected_[proxy.mesh].insert(proxy.name);
   liveness_.on_envoy_connected(proxy, stream, clock_.steady());
   newcomers_.insert(proxy);
   outputs_.online(proxy, registered_itself);
@@ -143,10 +146,11 @@ void Writer::on_disconnected(StreamId stream) {
   liveness_.on_envoy_disconnected(proxy, stream, clock_.steady());
   if (!known.streams.empty()) return;
   known.progress.held.clear();
-  const auto mesh = connected_.find(proxy.mesh);
-  mesh->second.erase(proxy.name);
   --connected_count_;
-  if (mesh->second.empty()) connected_.erase(mesh);
+  if (const auto mesh = connected_.find(proxy.mesh); proxy.type == ProxyRole::Dataplane && mesh != connected_.end()) {
+    mesh->second.erase(proxy.name);
+    if (mesh->second.empty()) connected_.erase(mesh);
+  }
   barriers_.on_gone(proxy);
   outputs_.offline(proxy);
   drop_if_unknown(proxy);
@@ -165,7 +169,8 @@ void Writer::on_holds(StreamId stream, XdsType type, std::uint64_t number) {
 void Writer::on_built(const BuildReport& report) {
   if (report.certificate) {
     const SystemTime renew_at = report.certificate->renew_at;
-    if (const auto old = renewal_of_.find(report.proxy); old != renewal_of_.end()) renewals_.erase({old->second, report.proxy});
+    if (const auto old = renewal_of_.find(report.proxy); old != renewal_of_.end())
+      renewals_.erase({old->second, report.proxy});
     renewal_of_[report.proxy] = renew_at;
     renewals_.insert({renew_at, report.proxy});
     outputs_.certificate(report.proxy, *report.certificate);
@@ -215,8 +220,7 @@ void Writer::on_readiness(const ProxyId& proxy, std::uint64_t session, const Rea
 void Writer::on_leaving(const ProxyId& proxy, std::move_only_function<void()> withdrawn) {
   Goodbye goodbye{proxy, {}, std::move(withdrawn)};
   if (const auto mesh = current_->find(proxy.mesh))
-    if (const auto found = mesh->dataplanes.find(proxy.name); found != mesh->dataplanes.end())
-      goodbye.services = services_of(*found->second);
+    if (const SharedResource* dataplane = mesh->dataplanes.get(proxy.name)) goodbye.services = services_of(**dataplane);
   goodbyes_.push_back(std::move(goodbye));
   managers_.on_leaving(proxy);
   liveness_.on_leaving(proxy, clock_.steady());
@@ -242,6 +246,7 @@ std::optional<SteadyTime> Writer::turn() {
     current_ = result.snapshot;
     snapshot_.set(std::move(result.snapshot));
     follow(result.affected);
+    follow_zone_proxies(result.zone_proxies);
   }
   for (const ProxyId& proxy : std::exchange(newcomers_, {})) schedule(proxy, Work::everything());
   begin_goodbyes();
@@ -253,6 +258,15 @@ void Writer::follow(const Affected& affected) {
   for (const auto& [name, mesh] : affected) follow_mesh(name, mesh);
 }
 
+void Writer::follow_zone_proxies(const std::set<ProxyId>& affected) {
+  for (const ProxyId& proxy : affected) {
+    schedule(proxy, Work::everything());
+    if (current_->zone_proxies.contains(proxy)) continue;
+    outputs_.removed(proxy);
+    drop_if_unknown(proxy);
+  }
+}
+
 void Writer::follow_mesh(const std::string& name, const MeshAffected& affected) {
   const std::shared_ptr<const MeshSnapshot> mesh = current_->find(name);
   if (!mesh) return certificates_.forget(name);
@@ -260,7 +274,8 @@ void Writer::follow_mesh(const std::string& name, const MeshAffected& affected) 
   const auto found = connected_.find(name);
   const std::set<std::string>& connected = found == connected_.end() ? nobody : found->second;
   if ((affected.whole || affected.secrets) && certificates_.refresh(*mesh, !connected.empty())) give_secrets(name);
-  for (const auto& [dataplane, work] : work_for(affected, *mesh, connected, selects_)) schedule({name, dataplane}, work);
+  for (const auto& [dataplane, work] : work_for(affected, *mesh, connected, selects_))
+    schedule({name, dataplane}, work);
   for (const std::string& dataplane : affected.dataplanes)
     if (!mesh->dataplanes.contains(dataplane)) {
       outputs_.removed({name, dataplane});
@@ -295,8 +310,8 @@ void Writer::begin_goodbyes() {
     barrier.type = XdsType::Endpoint;
     if (const auto mesh = current_->find(goodbye.proxy.mesh))
       for (const std::string& service : goodbye.services)
-        if (const auto callers = mesh->callers.find(service); callers != mesh->callers.end())
-          for (const std::string& caller : *callers->second) {
+        if (const NameSet* callers = mesh->callers.get(service))
+          for (const std::string& caller : *callers) {
             const auto known = known_.find({mesh->name, caller});
             if (known != known_.end() && !known->second.streams.empty() && caller != goodbye.proxy.name)
               barrier.waiting[known->first] = known->second.progress.scheduled;
@@ -334,6 +349,7 @@ void Writer::drop_if_unknown(const ProxyId& proxy) {
   if (found == known_.end() || !found->second.streams.empty()) return;
   const auto mesh = current_->find(proxy.mesh);
   if (mesh && mesh->dataplanes.contains(proxy.name)) return;
+  if (current_->zone_proxies.contains(proxy)) return;
   std::lock_guard lock(known_mutex_);
   known_.erase(found);
 }

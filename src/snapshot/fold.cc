@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/proxy.h"
+
 namespace mesh {
 namespace {
 
@@ -13,23 +15,20 @@ bool is_secret(const Kind& kind) { return kind.name == "Secret"; }
 using Index = SharedMap<std::string, NameSet>;
 
 void add_to(Index& index, const std::string& service, const std::string& dataplane) {
-  const auto found = index.find(service);
-  if (found != index.end() && found->second->contains(dataplane)) return;
-  auto names = found == index.end() ? std::make_shared<std::set<std::string>>()
-                                    : std::make_shared<std::set<std::string>>(*found->second);
-  names->insert(dataplane);
-  index.insert_or_assign(service, NameSet(std::move(names)));
+  const NameSet* known = index.get(service);
+  NameSet names = known == nullptr ? NameSet() : *known;
+  if (names.insert(dataplane)) index.insert_or_assign(service, std::move(names));
 }
 
 void remove_from(Index& index, const std::string& service, const std::string& dataplane) {
-  const auto found = index.find(service);
-  if (found == index.end() || !found->second->contains(dataplane)) return;
-  auto names = std::make_shared<std::set<std::string>>(*found->second);
-  names->erase(dataplane);
-  if (names->empty())
+  const NameSet* known = index.get(service);
+  if (known == nullptr) return;
+  NameSet names = *known;
+  if (names.erase(dataplane) == 0) return;
+  if (names.empty())
     index.erase(service);
   else
-    index.insert_or_assign(service, NameSet(std::move(names)));
+    index.insert_or_assign(service, std::move(names));
 }
 
 struct Services {
@@ -65,16 +64,16 @@ const std::string& address_of(const Dataplane& dataplane, const Inbound& inbound
 
 // Null when nobody offers it.
 std::shared_ptr<const ServiceView> build_view(const MeshSnapshot& mesh, const std::string& service) {
-  const auto providers = mesh.providers.find(service);
-  if (providers == mesh.providers.end()) return nullptr;
+  const NameSet* providers = mesh.providers.get(service);
+  if (providers == nullptr) return nullptr;
   auto view = std::make_shared<ServiceView>();
   view->name = service;
-  for (const std::string& name : *providers->second) {
+  for (const std::string& name : *providers) {
     const SharedResource& resource = mesh.dataplanes.at(name);
     const Dataplane& dataplane = resource->spec_as<Dataplane>();
-    const auto live = mesh.live.find(name);
+    const std::set<std::uint32_t>* unavailable = mesh.live.get(name);
     const auto gets_traffic = [&](const Inbound& inbound) {
-      return live != mesh.live.end() && !live->second.contains(inbound.port) && is_declared_ready(inbound);
+      return unavailable != nullptr && !unavailable->contains(inbound.port) && is_declared_ready(inbound);
     };
     const std::size_t first = view->endpoints.size();
     for (const Inbound& inbound : dataplane.networking.inbound) {
@@ -113,15 +112,14 @@ class MeshFold {
 
   void apply(const LivenessChange& change) {
     const std::string& name = change.proxy.name;
-    const auto known = next_.live.find(name);
-    const bool was_live = known != next_.live.end();
-    if (was_live == change.live && (!was_live || known->second == change.unavailable_ports)) return;
+    const std::set<std::uint32_t>* known = next_.live.get(name);
+    const bool was_live = known != nullptr;
+    if (was_live == change.live && (!was_live || *known == change.unavailable_ports)) return;
     if (change.live)
       next_.live.insert_or_assign(name, change.unavailable_ports);
     else
       next_.live.erase(name);
-    const auto found = next_.dataplanes.find(name);
-    if (found != next_.dataplanes.end()) stale_.merge(services_of(found->second).offered);
+    if (const SharedResource* dataplane = next_.dataplanes.get(name)) stale_.merge(services_of(*dataplane).offered);
   }
 
   MeshAffected finish() {
@@ -151,8 +149,8 @@ class MeshFold {
   }
 
   void apply_dataplane(const std::string& name, const SharedResource& now) {
-    const auto found = next_.dataplanes.find(name);
-    const Services before = services_of(found == next_.dataplanes.end() ? nullptr : found->second);
+    const SharedResource* known = next_.dataplanes.get(name);
+    const Services before = services_of(known == nullptr ? nullptr : *known);
     const Services after = services_of(now);
     if (now == nullptr)
       next_.dataplanes.erase(name);
@@ -173,9 +171,8 @@ class MeshFold {
     const PolicyList& before = next_.policies[&kind];
     auto list = before ? std::make_shared<std::vector<SharedResource>>(*before)
                        : std::make_shared<std::vector<SharedResource>>();
-    const auto place = std::lower_bound(list->begin(), list->end(), name, [](const SharedResource& a, const std::string& b) {
-      return a->key.name < b;
-    });
+    const auto place = std::lower_bound(list->begin(), list->end(), name,
+                                        [](const SharedResource& a, const std::string& b) { return a->key.name < b; });
     const bool was_there = place != list->end() && (*place)->key.name == name;
     SharedResource old = was_there ? *place : nullptr;
     if (old == nullptr && now == nullptr) {
@@ -196,8 +193,8 @@ class MeshFold {
   }
 
   void refresh(const std::string& service) {
-    const auto found = next_.services.find(service);
-    const std::shared_ptr<const ServiceView> before = found == next_.services.end() ? nullptr : found->second;
+    const auto* known = next_.services.get(service);
+    const std::shared_ptr<const ServiceView> before = known == nullptr ? nullptr : *known;
     std::shared_ptr<const ServiceView> after = build_view(next_, service);
     if (after == nullptr) {
       if (before == nullptr) return;
@@ -228,10 +225,20 @@ class Fold {
   void forget_resources() {
     for (const auto& [name, mesh] : before_.meshes) of(name).forget_resources();
     for (const auto& [name, mesh] : before_.incomplete) of(name).forget_resources();
+    for (const auto& [proxy, resource] : before_.zone_proxies) apply_zone_proxy(proxy, nullptr);
+  }
+
+  void apply_zone_proxy(const ProxyId& proxy, const SharedResource& now) {
+    if (now == nullptr)
+      next_->zone_proxies.erase(proxy);
+    else
+      next_->zone_proxies.insert_or_assign(proxy, now);
+    zone_proxies_.insert(proxy);
   }
 
   FoldResult finish(Revision upto) {
     FoldResult out;
+    out.zone_proxies = std::move(zone_proxies_);
     next_->upto = std::max(before_.upto, upto);
     for (auto& [name, mesh] : open_) {
       MeshAffected affected = mesh.finish();
@@ -257,6 +264,7 @@ class Fold {
   const Snapshot& before_;
   std::shared_ptr<Snapshot> next_;
   std::map<std::string, MeshFold> open_;
+  std::set<ProxyId> zone_proxies_;
 };
 
 // Whether any proxy's configuration depends on resources of this kind.
@@ -274,10 +282,13 @@ FoldResult fold(const Snapshot& before, const FoldInput& input) {
   Fold next(before);
   if (input.from_start) next.forget_resources();
   for (const ResourceChange& change : input.resources) {
+    const auto proxy = proxy_of_resource(change.key);
+    if (proxy && proxy->type != ProxyRole::Dataplane) next.apply_zone_proxy(*proxy, change.now);
     if (!concerns_proxies(*change.key.kind)) continue;
     next.of(is_mesh(*change.key.kind) ? change.key.name : change.key.mesh).apply(change);
   }
-  for (const LivenessChange& change : input.liveness) next.of(change.proxy.mesh).apply(change);
+  for (const LivenessChange& change : input.liveness)
+    if (change.proxy.type == ProxyRole::Dataplane) next.of(change.proxy.mesh).apply(change);
   return next.finish(input.upto);
 }
 

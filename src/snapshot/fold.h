@@ -40,12 +40,12 @@ struct PolicyChange {
 
 // What changed in one mesh. Which proxies a policy selects is for the policy room to say.
 struct MeshAffected {
-  bool whole = false;                  // the Mesh itself came, changed or went: every proxy of it
-  std::set<std::string> dataplanes;    // came, changed or went
-  std::set<std::string> shapes;        // services that came, went or speak another protocol: their callers in full
-  std::set<std::string> endpoints;     // services of which only the endpoints changed: the callers' endpoints
+  bool whole = false;                // the Mesh itself came, changed or went: every proxy of it
+  std::set<std::string> dataplanes;  // came, changed or went
+  std::set<std::string> shapes;      // services that came, went or speak another protocol: their callers in full
+  std::set<std::string> endpoints;   // services of which only the endpoints changed: the callers' endpoints
   std::vector<PolicyChange> policies;
-  bool secrets = false;                // a Secret came, changed or went (CA certificates may)
+  bool secrets = false;  // a Secret came, changed or went (CA certificates may)
 
   bool empty() const;
 };
@@ -55,6 +55,7 @@ using Affected = std::map<std::string, MeshAffected>;  // by mesh
 struct FoldResult {
   std::shared_ptr<const Snapshot> snapshot;
   Affected affected;
+  std::set<ProxyId> zone_proxies;  // came, changed or went
 };
 
 // Pure. Changes of different resources may come in any order. Kinds that no proxy's configuration depends on only move

@@ -14,8 +14,8 @@ const std::vector<SharedResource>& MeshSnapshot::policies_of(const Kind& kind) c
 }
 
 const ServiceView* MeshSnapshot::find_service(const std::string& service) const {
-  const auto found = services.find(service);
-  return found == services.end() ? nullptr : found->second.get();
+  const auto* found = services.get(service);
+  return found == nullptr ? nullptr : found->get();
 }
 
 std::shared_ptr<const MeshSnapshot> Snapshot::find(const std::string& mesh) const {
