@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -69,9 +70,20 @@ struct Chain {
   proto::TcpProxy* tcp = nullptr;
 };
 
+// Where an outbound leads, when that is a resource and not a value of kuma.io/service.
+struct Backend {
+  std::string kind = {};     // "MeshService", "MeshExternalService", "MeshMultiZoneService"; empty: a kuma.io/service
+  std::string name = {};
+  std::string section = {};  // the name of its port, or the number
+  std::map<std::string, std::string> labels = {};  // of the resource
+
+  bool empty() const { return kind.empty(); }
+};
+
 struct ListenerDraft {
   Role role = Role::Inbound;
-  std::string service = {};  // kuma.io/service: whose inbound, or where the outbound leads
+  std::string service = {};  // kuma.io/service: whose inbound, or where the outbound leads; empty: see `backend`
+  Backend backend = {};      // role Outbound
   Protocol protocol = Protocol::Tcp;
   std::string address = {};
   std::uint32_t port = 0;
@@ -84,6 +96,7 @@ struct ListenerDraft {
 struct ClusterDraft {
   Role role = Role::Inbound;
   std::string service = {};
+  Backend backend = {};
   Protocol protocol = Protocol::Tcp;
   std::size_t inbound = 0;          // role Inbound: index into networking.inbound, of the first that leads here
   proto::Cluster* shell = nullptr;  // without protocol options

@@ -145,6 +145,12 @@ Precedence precedence_of(const TargetRef& target, const Resource& policy) {
           role_rank(label(policy, kRoleLabel)), display_name(policy)};
 }
 
+bool is_same_level(const Precedence& a, const Precedence& b) {
+  return std::tie(a.kind, a.detail, a.origin, a.role) == std::tie(b.kind, b.detail, b.origin, b.role);
+}
+
+namespace {
+
 bool is_about_service(const TargetRef& to, const std::string& service) {
   switch (to.kind) {
     case TargetKind::Mesh: return true;
@@ -153,6 +159,39 @@ bool is_about_service(const TargetRef& to, const std::string& service) {
     case TargetKind::MeshSubset: return !to.tags || has_tags({{kServiceTag, service}}, *to.tags);
     default: return false;  // about resources that are not known by a kuma.io/service
   }
+}
+
+bool is_of_kind(const TargetRef& to, const envoy::Backend& backend) {
+  switch (to.kind) {
+    case TargetKind::MeshService: return backend.kind == "MeshService";
+    case TargetKind::MeshExternalService: return backend.kind == "MeshExternalService";
+    case TargetKind::MeshMultiZoneService: return backend.kind == "MeshMultiZoneService";
+    default: return false;
+  }
+}
+
+bool names_section(const TargetRef& to, const envoy::Backend& backend) {
+  return to.section_name && !to.section_name->empty() && backend.kind != "MeshExternalService";
+}
+
+bool is_about_backend(const TargetRef& to, const envoy::Backend& backend) {
+  if (to.kind == TargetKind::Mesh) return true;
+  if (!is_of_kind(to, backend) || (names_section(to, backend) && *to.section_name != backend.section)) return false;
+  if (to.labels && !to.labels->empty()) return has_tags(backend.labels, *to.labels);
+  if (to.name == backend.name) return true;
+  const auto display = backend.labels.find(kDisplayNameLabel);
+  return display != backend.labels.end() && to.name == display->second;
+}
+
+}  // namespace
+
+bool is_about(const TargetRef& to, const Whither& whither) {
+  return whither.backend.empty() ? is_about_service(to, whither.service) : is_about_backend(to, whither.backend);
+}
+
+int detail_of_backend(const TargetRef& to, const Whither& whither) {
+  if (whither.backend.empty() || to.kind == TargetKind::Mesh) return 0;
+  return names_section(to, whither.backend) ? 2 : 1;
 }
 
 }  // namespace mesh

@@ -51,7 +51,7 @@ bool may_concern(const Resource& policy, const Resource& dataplane) {
 // Larger counts more.
 struct Precedence {
   int kind = 0, detail = 0, origin = 0, role = 0;
-  std::string name;  // the smaller counts more
+  std::string name = {};  // the smaller counts more
 
   friend bool operator<(const Precedence& a, const Precedence& b) {
     if (const auto order =
@@ -62,6 +62,8 @@ struct Precedence {
     return a.name > b.name;
   }
 };
+// They differ at most in their names.
+bool is_same_level(const Precedence& a, const Precedence& b);
 Precedence precedence_of(const TargetRef& target, const Resource& policy);
 
 // `Spec` is the spec of a policy kind: it has a member `std::optional<TargetRef> target_ref`.
@@ -70,40 +72,63 @@ struct Matched {
   const Resource* resource = nullptr;
   const Spec* spec = nullptr;
   Selection selection;
+  Precedence precedence;
 };
 
 template <class Spec>
 std::vector<Matched<Spec>> matched_policies(const ProxyContext& proxy, const Kind& kind) {
   static const TargetRef whole_mesh;
-  std::vector<std::pair<Precedence, Matched<Spec>>> found;
+  std::vector<Matched<Spec>> found;
   for (const SharedResource& resource : proxy.snapshot.policies_of(kind)) {
     const Spec* spec = resource->spec.as<Spec>();
     if (spec == nullptr || is_shadow(*resource)) continue;
     const TargetRef& target = spec->target_ref ? *spec->target_ref : whole_mesh;
     Selection selection = select_by(target, *resource, proxy.dataplane, proxy.spec);
     if (selection.empty()) continue;
-    found.emplace_back(precedence_of(target, *resource), Matched<Spec>{resource.get(), spec, std::move(selection)});
+    found.push_back({resource.get(), spec, std::move(selection), precedence_of(target, *resource)});
   }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<Matched<Spec>> matched;
-  for (auto& entry : found) matched.push_back(std::move(entry.second));
-  return matched;
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.precedence < b.precedence; });
+  return found;
 }
 
-// Whether an item of `to` is about traffic to this kuma.io/service.
-bool is_about_service(const TargetRef& to, const std::string& service);
+// Where traffic goes: to a kuma.io/service, or to a resource (then `service` is empty).
+struct Whither {
+  const std::string& service;
+  const envoy::Backend& backend;
+};
+// Whether an item of `to` is about traffic that goes there.
+bool is_about(const TargetRef& to, const Whither& whither);
+// Of what is said of a backend: 0 of everything, 1 of all of it, 2 of one of its ports.
+int detail_of_backend(const TargetRef& to, const Whither& whither);
 
-// What the `to` lists say together about traffic to `service`; nothing when none is about it.
+// What the `to` lists say together about traffic that goes there; nothing when none is about it. Of policies that
+// differ in nothing but their names the one counts more that says more precisely where the traffic goes.
 template <class Conf, class Spec>
-std::optional<Conf> conf_to(const std::vector<Matched<Spec>>& policies, const std::string& service) {
+std::optional<Conf> conf_to(const std::vector<Matched<Spec>>& policies, const Whither& whither) {
   std::optional<Conf> merged;
-  for (const Matched<Spec>& policy : policies) {
-    if (!policy.spec->to) continue;
-    for (const auto& item : *policy.spec->to) {
-      if (is_about_service(item.target_ref, service)) merging::merge_field(merged, std::optional<Conf>(item.default_));
+  for (std::size_t begin = 0, end = 0; begin < policies.size(); begin = end) {
+    while (end < policies.size() && is_same_level(policies[begin].precedence, policies[end].precedence)) ++end;
+    for (const int detail : {0, 1, 2}) {
+      for (std::size_t i = begin; i < end; ++i) {
+        if (!policies[i].spec->to) continue;
+        for (const auto& item : *policies[i].spec->to) {
+          if (is_about(item.target_ref, whither) && detail_of_backend(item.target_ref, whither) == detail)
+            merging::merge_field(merged, std::optional<Conf>(item.default_));
+        }
+      }
     }
   }
   return merged;
+}
+template <class Conf, class Spec>
+std::optional<Conf> conf_to(const std::vector<Matched<Spec>>& policies, const std::string& service) {
+  return conf_to<Conf>(policies, Whither{service, {}});
+}
+// Of a listener or cluster of role Outbound.
+template <class Conf, class Spec, class Draft>
+std::optional<Conf> conf_to_draft(const std::vector<Matched<Spec>>& policies, const Draft& draft) {
+  return conf_to<Conf>(policies, Whither{draft.service, draft.backend});
 }
 
 // One statement about what comes in, from the callers that `match` names, or from all.

@@ -139,7 +139,9 @@ TEST(Merging, GoesIntoStructsAndReplacesListsWhole) {
   EXPECT_THAT(*base.list, ElementsAre(3));
 }
 
-Matched<Spec> everywhere(const Spec& spec) { return {nullptr, &spec, {.inbounds = {0}}}; }
+Matched<Spec> everywhere(const Spec& spec, Precedence precedence = {}) {
+  return {nullptr, &spec, {.inbounds = {0}}, std::move(precedence)};
+}
 
 TEST(TowardsAService, TheLastPolicyThatSaysSomethingCounts) {
   const Spec wide{.to = std::vector{Item{{}, {.a = 1, .b = 1}}}};
@@ -157,6 +159,41 @@ TEST(TowardsAService, NothingIsSaidWhenNoItemIsAboutIt) {
   const Spec narrow{.to = std::vector{Item{{.kind = TargetKind::MeshService, .name = "kv"}, {.b = 2}}}};
 
   EXPECT_FALSE(conf_to<Conf>(std::vector{everywhere(narrow)}, "other").has_value());
+}
+
+Spec to(TargetRef target, int value) { return {.to = std::vector{Item{std::move(target), {.a = value}}}}; }
+
+TEST(TowardsABackend, IsMeantByNameByDisplayNameByLabelsAndByPort) {
+  const envoy::Backend kv{.kind = "MeshService", .name = "kv", .section = "8080", .labels = {{"team", "a"}}};
+  const envoy::Backend moved{
+      .kind = "MeshService", .name = "kv-x7", .section = "8080", .labels = {{"kuma.io/display-name", "kv"}}};
+  const std::string none;
+  const auto hits = [&](TargetRef target, const envoy::Backend& backend) { return is_about(target, {none, backend}); };
+  EXPECT_TRUE(hits({}, kv));
+  EXPECT_TRUE(hits({.kind = TargetKind::MeshService, .name = "kv"}, kv));
+  EXPECT_TRUE(hits({.kind = TargetKind::MeshService, .name = "kv"}, moved));
+  EXPECT_TRUE(hits({.kind = TargetKind::MeshService, .labels = std::map<std::string, std::string>{{"team", "a"}}}, kv));
+  EXPECT_FALSE(
+      hits({.kind = TargetKind::MeshService, .labels = std::map<std::string, std::string>{{"team", "b"}}}, kv));
+  EXPECT_FALSE(hits({.kind = TargetKind::MeshExternalService, .name = "kv"}, kv));
+  EXPECT_TRUE(hits({.kind = TargetKind::MeshService, .name = "kv", .section_name = "8080"}, kv));
+  EXPECT_FALSE(hits({.kind = TargetKind::MeshService, .name = "kv", .section_name = "9090"}, kv));
+}
+
+TEST(TowardsABackend, WhatIsSaidMorePreciselyCountsMoreAmongPoliciesThatDifferOnlyInTheirNames) {
+  const envoy::Backend kv{.kind = "MeshService", .name = "kv", .section = "8080"};
+  const Spec port = to({.kind = TargetKind::MeshService, .name = "kv", .section_name = "8080"}, 3);
+  const Spec whole = to({.kind = TargetKind::MeshService, .name = "kv"}, 2);
+  const Spec all = to({}, 1);
+  const std::string none;
+  const Precedence mesh{.kind = 1}, dataplane{.kind = 2};
+
+  EXPECT_EQ(conf_to<Conf>(std::vector{everywhere(port, mesh), everywhere(whole, mesh), everywhere(all, mesh)},
+                          Whither{none, kv})
+                ->a,
+            3);
+  EXPECT_EQ(conf_to<Conf>(std::vector{everywhere(whole, mesh), everywhere(all, mesh)}, Whither{none, kv})->a, 2);
+  EXPECT_EQ(conf_to<Conf>(std::vector{everywhere(port, mesh), everywhere(all, dataplane)}, Whither{none, kv})->a, 1);
 }
 
 TEST(WhatComesIn, FromCountsAsRulesForAllCallersUnlessThereAreRules) {

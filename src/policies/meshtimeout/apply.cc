@@ -74,12 +74,12 @@ class MeshTimeoutPolicy final : public Policy {
     for (envoy::ListenerDraft& listener : draft.listeners()) {
       if (listener.role == envoy::Role::Inbound) apply_to_inbound(policies, draft, listener);
       if (listener.role != envoy::Role::Outbound) continue;
-      const TimeoutConf conf = conf_to<TimeoutConf>(policies, listener.service).value_or(TimeoutConf());
+      const TimeoutConf conf = conf_to_draft<TimeoutConf>(policies, listener).value_or(TimeoutConf());
       for (envoy::Chain& chain : listener.chains) apply_to_chain(conf, chain);
     }
     for (envoy::ClusterDraft& cluster : draft.clusters()) {
       if (cluster.role != envoy::Role::Outbound) continue;
-      apply_to_cluster(conf_to<TimeoutConf>(policies, cluster.service).value_or(TimeoutConf()), draft, cluster);
+      apply_to_cluster(conf_to_draft<TimeoutConf>(policies, cluster).value_or(TimeoutConf()), draft, cluster);
     }
   }
 };
