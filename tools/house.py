@@ -116,7 +116,7 @@ def check_docs():
     plan = floor_plan()
     page = ROOT / "ARCHITECTURE.md"
     text = page.read_text()
-    listed = dict(re.findall(r"^\| `([a-z_/*]+)` \| ([^|]*) \|", text, re.M))
+    listed = dict(re.findall(r"^\| `([a-z0-9_/*]+)` \| ([^|]*) \|", text, re.M))
     for room, lists in plan.items():
         uses = " ".join(lists["USES"]) or "–"
         if room not in listed:
