@@ -3,92 +3,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/address_block.h"
 #include "model/proxy.h"
+#include "snapshot/views.h"
 
 namespace mesh {
 namespace {
 
+using views::services_of;
+
 bool is_dataplane(const Kind& kind) { return &kind == &kDataplaneKind; }
 bool is_mesh(const Kind& kind) { return &kind == &kMeshKind; }
 bool is_secret(const Kind& kind) { return kind.name == "Secret"; }
-
-using Index = SharedMap<std::string, NameSet>;
-
-void add_to(Index& index, const std::string& service, const std::string& dataplane) {
-  const NameSet* known = index.get(service);
-  NameSet names = known == nullptr ? NameSet() : *known;
-  if (names.insert(dataplane)) index.insert_or_assign(service, std::move(names));
-}
-
-void remove_from(Index& index, const std::string& service, const std::string& dataplane) {
-  const NameSet* known = index.get(service);
-  if (known == nullptr) return;
-  NameSet names = *known;
-  if (names.erase(dataplane) == 0) return;
-  if (names.empty())
-    index.erase(service);
-  else
-    index.insert_or_assign(service, std::move(names));
-}
-
-struct Services {
-  std::set<std::string> offered, called;
-};
-
-Services services_of(const SharedResource& dataplane) {
-  Services out;
-  if (dataplane == nullptr) return out;
-  const Networking& networking = dataplane->spec_as<Dataplane>().networking;
-  for (const Inbound& inbound : networking.inbound)
-    if (inbound.state != InboundState::Ignored && !inbound.service().empty()) out.offered.insert(inbound.service());
-  for (const Outbound& outbound : networking.outbound)
-    if (!outbound.service().empty()) out.called.insert(outbound.service());
-  return out;
-}
-
-std::string common_protocol(const std::string& a, const std::string& b) {
-  if (a == b) return a;
-  const auto speaks_http2 = [](const std::string& protocol) { return protocol == "http2" || protocol == "grpc"; };
-  return speaks_http2(a) && speaks_http2(b) ? "http2" : "tcp";
-}
-
-bool is_declared_ready(const Inbound& inbound) {
-  return inbound.state == InboundState::Ready && (!inbound.health || inbound.health->ready);
-}
-
-const std::string& address_of(const Dataplane& dataplane, const Inbound& inbound) {
-  const Networking& networking = dataplane.networking;
-  if (!networking.advertised_address.empty()) return networking.advertised_address;
-  return inbound.address.empty() ? networking.address : inbound.address;
-}
-
-// Null when nobody offers it.
-std::shared_ptr<const ServiceView> build_view(const MeshSnapshot& mesh, const std::string& service) {
-  const NameSet* providers = mesh.providers.get(service);
-  if (providers == nullptr) return nullptr;
-  auto view = std::make_shared<ServiceView>();
-  view->name = service;
-  for (const std::string& name : *providers) {
-    const SharedResource& resource = mesh.dataplanes.at(name);
-    const Dataplane& dataplane = resource->spec_as<Dataplane>();
-    const std::set<std::uint32_t>* unavailable = mesh.live.get(name);
-    const auto gets_traffic = [&](const Inbound& inbound) {
-      return unavailable != nullptr && !unavailable->contains(inbound.port) && is_declared_ready(inbound);
-    };
-    const std::size_t first = view->endpoints.size();
-    for (const Inbound& inbound : dataplane.networking.inbound) {
-      if (inbound.state == InboundState::Ignored || inbound.service() != service) continue;
-      const std::string protocol = inbound.protocol();
-      view->protocol = view->protocol.empty() ? protocol : common_protocol(view->protocol, protocol);
-      if (!gets_traffic(inbound)) continue;
-      view->endpoints.push_back({name, address_of(dataplane, inbound), inbound.port, inbound.tags,
-                                 std::shared_ptr<const Labels>(resource, &resource->labels)});
-    }
-    std::stable_sort(view->endpoints.begin() + static_cast<std::ptrdiff_t>(first), view->endpoints.end(),
-                     [](const Endpoint& a, const Endpoint& b) { return a.port < b.port; });
-  }
-  return view;
-}
 
 // The next picture of one mesh, while it is being made.
 class MeshFold {
@@ -96,6 +22,7 @@ class MeshFold {
   MeshFold(std::string name, const MeshSnapshot* before) {
     if (before != nullptr) next_ = *before;
     next_.name = std::move(name);
+    vips_before_ = next_.vips;
   }
 
   void apply(const ResourceChange& change) {
@@ -105,7 +32,9 @@ class MeshFold {
     else if (is_dataplane(kind))
       apply_dataplane(change.key.name, change.now);
     else if (is_secret(kind))
-      affected_.secrets = true;
+      apply_secret(change.key.name, change.now);
+    else if (is_backend(kind))
+      apply_backend(kind, change.key.name, change.now);
     else if (kind.is_policy)
       apply_policy(kind, change.key.name, change.now);
   }
@@ -119,11 +48,24 @@ class MeshFold {
       next_.live.insert_or_assign(name, change.unavailable_ports);
     else
       next_.live.erase(name);
-    if (const SharedResource* dataplane = next_.dataplanes.get(name)) stale_.merge(services_of(*dataplane).offered);
+    if (const SharedResource* dataplane = next_.dataplanes.get(name)) {
+      stale_.merge(services_of(*dataplane).offered);
+      note_selectors(*dataplane);
+    }
+  }
+
+  // The virtual addresses of all services, and the services whose address is another one now.
+  void set_vips(const SharedMap<std::string, std::string>& vips, const std::set<std::string>& changed) {
+    next_.vips = vips;
+    moved_.insert(changed.begin(), changed.end());
   }
 
   MeshAffected finish() {
+    if (regroup_) regroup();
     for (const std::string& service : stale_) refresh(service);
+    for (const std::string& key : stale_selected_) refresh_selected(key);
+    for (const std::string& service : moved_)
+      if (next_.services.contains(service)) note_service(service);
     return std::move(affected_);
   }
 
@@ -132,6 +74,7 @@ class MeshFold {
     MeshSnapshot empty;
     empty.name = next_.name;
     empty.live = next_.live;
+    empty.vips = next_.vips;
     next_ = std::move(empty);
     affected_.whole = true;
   }
@@ -150,18 +93,21 @@ class MeshFold {
 
   void apply_dataplane(const std::string& name, const SharedResource& now) {
     const SharedResource* known = next_.dataplanes.get(name);
-    const Services before = services_of(known == nullptr ? nullptr : *known);
-    const Services after = services_of(now);
+    const SharedResource before_resource = known == nullptr ? nullptr : *known;
+    const views::Services before = services_of(before_resource);
+    const views::Services after = services_of(now);
     if (now == nullptr)
       next_.dataplanes.erase(name);
     else
       next_.dataplanes.insert_or_assign(name, now);
+    if (before_resource != nullptr) note_selectors(before_resource);
+    if (now != nullptr) note_selectors(now);
     for (const std::string& service : before.offered)
-      if (!after.offered.contains(service)) remove_from(next_.providers, service, name);
+      if (!after.offered.contains(service)) views::remove_from(next_.providers, service, name);
     for (const std::string& service : before.called)
-      if (!after.called.contains(service)) remove_from(next_.callers, service, name);
-    for (const std::string& service : after.offered) add_to(next_.providers, service, name);
-    for (const std::string& service : after.called) add_to(next_.callers, service, name);
+      if (!after.called.contains(service)) views::remove_from(next_.callers, service, name);
+    for (const std::string& service : after.offered) views::add_to(next_.providers, service, name);
+    for (const std::string& service : after.called) views::add_to(next_.callers, service, name);
     stale_.insert(before.offered.begin(), before.offered.end());
     stale_.insert(after.offered.begin(), after.offered.end());
     affected_.dataplanes.insert(name);
@@ -192,25 +138,122 @@ class MeshFold {
     affected_.policies.push_back({&kind, std::move(old), now});
   }
 
+  void apply_secret(const std::string& name, const SharedResource& now) {
+    affected_.secrets = true;
+    if (now == nullptr)
+      next_.secrets.erase(name);
+    else
+      next_.secrets.insert_or_assign(name, now);
+    for (const auto& [key, view] : next_.backends)
+      if (&view->kind() == &kMeshExternalServiceKind) affected_.outbounds[key].push_back({view, {}});
+  }
+
+  void apply_backend(const Kind& kind, const std::string& name, const SharedResource& now) {
+    regroup_ |= &kind == &kMeshServiceKind;
+    replace(backend_key(kind, name), now == nullptr ? nullptr : build_backend(now, next_.backends));
+  }
+
+  void replace(const std::string& key, std::shared_ptr<const BackendView> after) {
+    const auto* known = next_.backends.get(key);
+    const std::shared_ptr<const BackendView> before = known == nullptr ? nullptr : *known;
+    if (before == nullptr && after == nullptr) return;
+    const bool same = before && after && looks_the_same(*before, *after);
+    affected_.names |= !same || before->hostnames != after->hostnames;
+    if (!same) {
+      affected_.outbounds[key].push_back({before, {}});
+      use_views(before.get(), views::remove_from);
+      use_views(after.get(), views::add_to);
+      if ((before && selector_of_its_own(*before)) || (after && selector_of_its_own(*after)))
+        stale_selected_.insert(key);
+    }
+    if (after == nullptr)
+      next_.backends.erase(key);
+    else
+      next_.backends.insert_or_assign(key, std::move(after));
+  }
+
+  void use_views(const BackendView* backend, void (*change)(views::Index&, const std::string&, const std::string&)) {
+    if (backend == nullptr) return;
+    for (const BackendPort& port : backend->ports)
+      for (const EndpointSource& source : port.sources) change(next_.users, source.view, backend->key);
+  }
+
+  // MeshServices changed: what stands for several of them may, too.
+  void regroup() {
+    std::vector<SharedResource> groups;
+    const std::string first = backend_key(kMeshMultiZoneServiceKind, "");
+    for (const auto& [key, view] : next_.backends)
+      if (key.starts_with(first)) groups.push_back(view->resource);
+    for (const SharedResource& group : groups)
+      replace(backend_key(*group->key.kind, group->key.name), build_backend(group, next_.backends));
+  }
+
+  // Backends with a selector of their own that picks this Dataplane: few have one.
+  void note_selectors(const SharedResource& dataplane) {
+    for (const auto& [key, view] : next_.selected) {
+      const auto* backend = next_.backends.get(key);
+      const ServiceSelector* selector = backend == nullptr ? nullptr : selector_of_its_own(**backend);
+      if (selector != nullptr && selector->selects(*dataplane)) stale_selected_.insert(key);
+    }
+  }
+
+  void refresh_selected(const std::string& key) {
+    const auto* backend = next_.backends.get(key);
+    const ServiceSelector* selector = backend == nullptr ? nullptr : selector_of_its_own(**backend);
+    if (selector == nullptr) {
+      next_.selected.erase(key);
+      return;
+    }
+    std::shared_ptr<const ServiceView> after = views::build_selected(next_, *selector);
+    const auto* before = next_.selected.get(key);
+    if (before != nullptr && **before == *after) return;
+    affected_.endpoints.insert(key);
+    next_.selected.insert_or_assign(key, std::move(after));
+  }
+
+  void note_service(const std::string& service) {
+    const std::string* address = vips_before_.get(service);
+    affected_.outbounds[service_key(service)].push_back({nullptr, address == nullptr ? std::string() : *address});
+    affected_.names = true;
+  }
+
   void refresh(const std::string& service) {
     const auto* known = next_.services.get(service);
     const std::shared_ptr<const ServiceView> before = known == nullptr ? nullptr : *known;
-    std::shared_ptr<const ServiceView> after = build_view(next_, service);
+    std::shared_ptr<const ServiceView> after = views::build_view(next_, service);
     if (after == nullptr) {
       if (before == nullptr) return;
       next_.services.erase(service);
       affected_.shapes.insert(service);
+      note_service(service);
       return;
     }
     if (before != nullptr && *before == *after) return;
-    (before != nullptr && before->protocol == after->protocol ? affected_.endpoints : affected_.shapes).insert(service);
+    if (before != nullptr && before->protocol == after->protocol) {
+      affected_.endpoints.insert(service);
+    } else {
+      affected_.shapes.insert(service);
+      affected_.endpoints.insert(service);
+      note_service(service);
+    }
     next_.services.insert_or_assign(service, std::move(after));
   }
 
   MeshSnapshot next_;
   MeshAffected affected_;
-  std::set<std::string> stale_;  // services whose view has to be made anew
+  SharedMap<std::string, std::string> vips_before_;
+  std::set<std::string> stale_;           // services whose view has to be made anew
+  std::set<std::string> stale_selected_;  // the same of backends with selectors of their own
+  std::set<std::string> moved_;           // services with another virtual address
+  bool regroup_ = false;
 };
+
+template <class Visit>
+void each_service(const Resource& block, const Visit& visit) {
+  for (const auto& [address, entry] : block.spec_as<AddressBlock>().addresses)
+    if (const std::string service = service_of_owner(entry.owner); !service.empty() && !entry.freed)
+      visit(service, address);
+}
 
 class Fold {
  public:
@@ -226,6 +269,27 @@ class Fold {
     for (const auto& [name, mesh] : before_.meshes) of(name).forget_resources();
     for (const auto& [name, mesh] : before_.incomplete) of(name).forget_resources();
     for (const auto& [proxy, resource] : before_.zone_proxies) apply_zone_proxy(proxy, nullptr);
+    for (const auto& [name, block] : before_.address_blocks) apply_addresses(name, nullptr);
+  }
+
+  void apply_addresses(const std::string& name, const SharedResource& now) {
+    const SharedResource* before = next_->address_blocks.get(name);
+    if (before != nullptr)
+      each_service(**before, [&](const std::string& service, const std::string& address) {
+        const std::string* known = next_->vips.get(service);
+        if (known == nullptr || *known != address) return;
+        next_->vips.erase(service);
+        moved_.insert(service);
+      });
+    if (now == nullptr) {
+      next_->address_blocks.erase(name);
+      return;
+    }
+    next_->address_blocks.insert_or_assign(name, now);
+    each_service(*now, [&](const std::string& service, const std::string& address) {
+      next_->vips.insert_or_assign(service, address);
+      moved_.insert(service);
+    });
   }
 
   void apply_zone_proxy(const ProxyId& proxy, const SharedResource& now) {
@@ -239,6 +303,16 @@ class Fold {
   FoldResult finish(Revision upto) {
     FoldResult out;
     out.zone_proxies = std::move(zone_proxies_);
+    std::erase_if(moved_, [&](const std::string& service) {
+      const std::string* was = before_.vips.get(service);
+      const std::string* is = next_->vips.get(service);
+      return was == nullptr || is == nullptr ? was == is : *was == *is;
+    });
+    if (!moved_.empty()) {
+      for (const auto& [name, mesh] : before_.meshes) of(name);
+      for (const auto& [name, mesh] : before_.incomplete) of(name);
+    }
+    for (auto& [name, mesh] : open_) mesh.set_vips(next_->vips, moved_);
     next_->upto = std::max(before_.upto, upto);
     for (auto& [name, mesh] : open_) {
       MeshAffected affected = mesh.finish();
@@ -265,17 +339,19 @@ class Fold {
   std::shared_ptr<Snapshot> next_;
   std::map<std::string, MeshFold> open_;
   std::set<ProxyId> zone_proxies_;
+  std::set<std::string> moved_;
 };
 
 // Whether any proxy's configuration depends on resources of this kind.
 bool concerns_proxies(const Kind& kind) {
-  return is_mesh(kind) || is_dataplane(kind) || is_secret(kind) || kind.is_policy;
+  return is_mesh(kind) || is_dataplane(kind) || is_secret(kind) || is_backend(kind) || kind.is_policy;
 }
 
 }  // namespace
 
 bool MeshAffected::empty() const {
-  return !whole && dataplanes.empty() && shapes.empty() && endpoints.empty() && policies.empty() && !secrets;
+  return !whole && dataplanes.empty() && shapes.empty() && endpoints.empty() && outbounds.empty() && !names &&
+         policies.empty() && !secrets;
 }
 
 FoldResult fold(const Snapshot& before, const FoldInput& input) {
@@ -284,6 +360,7 @@ FoldResult fold(const Snapshot& before, const FoldInput& input) {
   for (const ResourceChange& change : input.resources) {
     const auto proxy = proxy_of_resource(change.key);
     if (proxy && proxy->type != ProxyRole::Dataplane) next.apply_zone_proxy(*proxy, change.now);
+    if (change.key.kind == &kAddressBlockKind) next.apply_addresses(change.key.name, change.now);
     if (!concerns_proxies(*change.key.kind)) continue;
     next.of(is_mesh(*change.key.kind) ? change.key.name : change.key.mesh).apply(change);
   }

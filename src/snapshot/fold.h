@@ -38,12 +38,22 @@ struct PolicyChange {
   SharedResource before, after;  // null: there was none, there is none
 };
 
+// What something that can be called was before, so that what came of it can be taken away: a backend, or the virtual
+// address of a kuma.io/service (may be empty).
+struct OutboundBefore {
+  std::shared_ptr<const BackendView> backend;
+  std::string address;
+};
+
 // What changed in one mesh. Which proxies a policy selects is for the policy room to say.
 struct MeshAffected {
   bool whole = false;                // the Mesh itself came, changed or went: every proxy of it
   std::set<std::string> dataplanes;  // came, changed or went
   std::set<std::string> shapes;      // services that came, went or speak another protocol: their callers in full
-  std::set<std::string> endpoints;   // services of which only the endpoints changed: the callers' endpoints
+  std::set<std::string> endpoints;   // views (see MeshSnapshot::find_view) of which only the endpoints changed
+  // By key (see backend_key): what can be called that came, went, or looks different to who calls it.
+  std::map<std::string, std::vector<OutboundBefore>> outbounds;
+  bool names = false;  // what names there are, and which addresses they lead to
   std::vector<PolicyChange> policies;
   bool secrets = false;  // a Secret came, changed or went (CA certificates may)
 

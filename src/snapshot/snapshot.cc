@@ -4,7 +4,8 @@ namespace mesh {
 
 bool operator==(const Endpoint& a, const Endpoint& b) {
   const bool same_labels = a.labels == b.labels || (a.labels && b.labels && *a.labels == *b.labels);
-  return a.dataplane == b.dataplane && a.address == b.address && a.port == b.port && a.tags == b.tags && same_labels;
+  return a.dataplane == b.dataplane && a.address == b.address && a.port == b.port && a.tags == b.tags && same_labels &&
+         a.inbound == b.inbound;
 }
 
 const std::vector<SharedResource>& MeshSnapshot::policies_of(const Kind& kind) const {
@@ -16,6 +17,15 @@ const std::vector<SharedResource>& MeshSnapshot::policies_of(const Kind& kind) c
 const ServiceView* MeshSnapshot::find_service(const std::string& service) const {
   const auto* found = services.get(service);
   return found == nullptr ? nullptr : found->get();
+}
+
+MeshServicesMode MeshSnapshot::mesh_services_mode() const {
+  return spec().mesh_services ? spec().mesh_services->mode : MeshServicesMode::Disabled;
+}
+
+std::shared_ptr<const ServiceView> MeshSnapshot::find_view(const std::string& view) const {
+  const auto* found = view.contains('/') ? selected.get(view) : services.get(view);
+  return found == nullptr ? nullptr : *found;
 }
 
 std::shared_ptr<const MeshSnapshot> Snapshot::find(const std::string& mesh) const {

@@ -13,6 +13,7 @@
 #include "model/dataplane.h"
 #include "model/mesh.h"
 #include "model/resource.h"
+#include "snapshot/backend.h"
 
 namespace mesh {
 
@@ -25,6 +26,7 @@ struct Endpoint {
   std::uint32_t port = 0;
   Tags tags;                             // of the inbound
   std::shared_ptr<const Labels> labels;  // of the Dataplane
+  std::string inbound = {};              // name of the inbound, where it has one
 
   friend bool operator==(const Endpoint& a, const Endpoint& b);
 };
@@ -55,17 +57,31 @@ struct MeshSnapshot {
   // pipeline/liveness.h). May name Dataplanes that are not there (yet).
   SharedMap<std::string, std::set<std::uint32_t>> live;
 
+  Backends backends;                         // by key
+  SharedMap<std::string, std::string> vips;  // kuma.io/service → its virtual address; of all meshes
+  SharedMap<std::string, std::shared_ptr<const ServiceView>> selected;  // of backends that select in a way of their own
+  SharedMap<std::string, NameSet> users;           // view → keys of the backends whose endpoints are among it
+  SharedMap<std::string, SharedResource> secrets;  // by name
+
   const Mesh& spec() const { return mesh->spec_as<Mesh>(); }
+  MeshServicesMode mesh_services_mode() const;
   const std::vector<SharedResource>& policies_of(const Kind& kind) const;
   const ServiceView* find_service(const std::string& service) const;  // null: nobody offers it
+  // Of a kuma.io/service or of a backend's key. Null: there is none.
+  std::shared_ptr<const ServiceView> find_view(const std::string& view) const;
 };
+
+// What Dataplanes call that refer to backends by labels, among `callers`.
+inline constexpr const char* kAnyBackend = "*";
 
 struct Snapshot {
   Revision upto = 0;
   std::map<std::string, std::shared_ptr<const MeshSnapshot>> meshes;
   // Meshes of which something is known, but not (yet) the Mesh itself: resources may arrive in any order.
   std::map<std::string, std::shared_ptr<const MeshSnapshot>> incomplete;
-  std::map<ProxyId, SharedResource> zone_proxies;  // ZoneIngress and ZoneEgress
+  std::map<ProxyId, SharedResource> zone_proxies;         // ZoneIngress and ZoneEgress
+  SharedMap<std::string, SharedResource> address_blocks;  // by name
+  SharedMap<std::string, std::string> vips;               // kuma.io/service → its virtual address
 
   std::shared_ptr<const MeshSnapshot> find(const std::string& mesh) const;
 };
