@@ -1,0 +1,69 @@
+"""The VPC's network: one bridge, and a network namespace with an address of its own for each task, database and balancer."""
+import ipaddress
+import itertools
+import pathlib
+import subprocess
+import threading
+
+import lab
+
+_numbers = itertools.count(1)
+
+
+def run(*command):
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise lab.Failure(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+    return done.stdout
+
+
+class Place:
+    """A namespace on the network: its name, its address."""
+
+    def __init__(self, namespace, address):
+        self.namespace, self.address = namespace, address
+
+    @property
+    def path(self):
+        return f"/run/netns/{self.namespace}"
+
+
+class Network:
+    """AWS reserves the first addresses of a VPC: .1 routes, .2 is DNS; .3 is where AWS itself answers in this box."""
+
+    def __init__(self, vpc="10.0.0.0/16"):
+        self.vpc = ipaddress.ip_network(vpc)
+        self.router, self.dns, self.aws = (str(self.vpc[number]) for number in (1, 2, 3))
+        self._lock, self._taken = threading.Lock(), {self.router, self.dns, self.aws}
+        # A hardware address of its own: a bridge that takes one of its ports' changes it with them, and is lost for a while.
+        run("ip", "link", "add", "vpc0", "address", "02:00:0a:00:00:01", "type", "bridge")
+        for address in (self.router, self.dns, self.aws):
+            run("ip", "addr", "add", f"{address}/{self.vpc.prefixlen}", "dev", "vpc0")
+        run("ip", "link", "set", "vpc0", "up")
+
+    def add(self, name, subnet=None):
+        """A new place, with a free address of the subnet (a CIDR; nothing: of the VPC)."""
+        block = ipaddress.ip_network(subnet) if subnet else self.vpc
+        if not block.subnet_of(self.vpc):
+            raise lab.Failure(f"the subnet {block} is outside of {self.vpc}, the network of this box")
+        with self._lock:
+            address = next(str(host) for host in block.hosts() if str(host) not in self._taken and int(host) - int(block[0]) > 3)
+            self._taken.add(address)
+        namespace = f"{next(_numbers)}-{name}"[:40]
+        link = f"v{next(_numbers)}"  # never a name again: the kernel takes a link of a gone namespace away later
+        run("ip", "netns", "add", namespace)
+        run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        run("ip", "link", "set", link, "master", "vpc0", "up")
+        for command in (f"addr add {address}/{self.vpc.prefixlen} dev eth0", "link set eth0 up", "link set lo up", f"route add default via {self.router}"):
+            run("ip", "-n", namespace, *command.split())
+        return Place(namespace, address)
+
+    def remove(self, place):
+        run("ip", "netns", "del", place.namespace)
+        with self._lock:
+            self._taken.discard(place.address)
+
+    def close(self):
+        for entry in sorted(pathlib.Path("/run/netns").glob("*")) if pathlib.Path("/run/netns").exists() else []:
+            run("ip", "netns", "del", entry.name)
+        run("ip", "link", "del", "vpc0")

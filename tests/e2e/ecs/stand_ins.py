@@ -1,0 +1,33 @@
+"""Images that are not ours: what the published templates run beside the mesh, in a form that this machine has."""
+import pathlib
+import stat
+
+import lab
+
+from .images import image_builder
+
+_AWS = """#!{python}
+import os, sys
+os.environ.setdefault("AWS_CA_BUNDLE", "/etc/ssl/certs/ca-certificates.crt")
+import boto3
+def text(value):
+    return open(value[7:]).read() if value.startswith("file://") else value
+service, command, rest = sys.argv[1], sys.argv[2], sys.argv[3:]
+given = dict(zip((name.lstrip("-") for name in rest[::2]), map(text, rest[1::2])))
+spell = lambda name: "".join(part.title() for part in name.split("-"))
+client = boto3.client(service)
+print(getattr(client, command.replace("-", "_"))(**{{spell(name): value for name, value in given.items()}}))
+"""
+
+
+def stand_ins(directory):
+    """For nicolaka/netshoot and the AWS CLI: this machine's own programs, and an `aws` that is a few lines of boto3."""
+    layer = pathlib.Path(directory) / "stand-in"
+
+    def make():
+        program = layer / "usr/local/bin/aws"
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(_AWS.format(python=lab.ROOT / ".tools/moto/bin/python"))
+        program.chmod(program.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+        return image_builder.Image([pathlib.Path("/"), layer])
+    return {"nicolaka/netshoot": make, "aws-cli/aws-cli": make, "amazon/aws-cli": make}
