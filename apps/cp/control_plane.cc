@@ -18,6 +18,7 @@
 #include "model/builtin.h"
 #include "policies/all.h"
 #include "store/secrets.h"
+#include "wire/file_watch.h"
 
 namespace mesh {
 namespace {
@@ -60,7 +61,6 @@ struct ControlPlane::Rooms {
   Status start();
   Status start_diagnostics();
   Status start_api();
-  Status watch_api_keys();
 
   const ControlPlaneSettings settings;
   wire::EventLoop& loop;
@@ -84,6 +84,7 @@ struct ControlPlane::Rooms {
   std::unique_ptr<ApiServer> api;
   std::unique_ptr<Diagnostics> diagnostics;
   std::unique_ptr<wire::Server> diagnostics_server;
+  std::unique_ptr<wire::FileWatch> api_files, diagnostics_files;
 };
 
 Status ControlPlane::Rooms::start() {
@@ -152,30 +153,33 @@ Status ControlPlane::Rooms::start_diagnostics() {
   wire::ServerSettings server{.name = "diagnostics", .address = "0.0.0.0", .port = settings.diagnostics.server_port, .limits = {}};
   Result<std::unique_ptr<wire::Server>> started;
   if (settings.diagnostics.tls_enabled) {
-    MESH_TRY(ServerKeys keys, load_server_keys({settings.diagnostics.tls_cert_file, settings.diagnostics.tls_key_file,
-                                                settings.general.work_dir, {}},
-                                               clock));
-    wire::TlsServerSettings tls;
-    tls.certificate_pem = std::move(keys.certificate_pem);
-    tls.key_pem = keys.key_pem.reveal();
+    diagnostics_files = wire::watch_certificate(loop, "the diagnostics port", diagnostics_certificate_files(settings), [this]() -> Status {
+      MESH_TRY(wire::TlsServerSettings tls, diagnostics_tls(settings));
+      return diagnostics_server->replace_tls(std::move(tls));
+    });
+    MESH_TRY(wire::TlsServerSettings tls, diagnostics_tls(settings));
     started = wire::Server::listen_tls(loop, std::move(server), std::move(tls), handler);
   } else {
     started = wire::Server::listen(loop, std::move(server), handler);
   }
   if (!started) return with_context(started.error(), "diagnostics.serverPort (KUMA_DIAGNOSTICS_SERVER_PORT)");
   diagnostics_server = *std::move(started);
+  if (diagnostics_files) diagnostics_files->start();
   return {};
 }
 
 Status ControlPlane::Rooms::start_api() {
   configs = std::make_unique<PipelineConfigs>(*pipeline);
+  if (settings.api_server.https.enabled) {
+    api_files = wire::watch_certificate(loop, "the REST port", api_certificate_files(settings), [this]() -> Status {
+      MESH_TRY(ApiListeners listeners, api_listeners(settings));
+      return api->replace_tls(std::move(listeners.tls));
+    });
+  }
   MESH_TRY(ApiListeners listeners, api_listeners(settings));
-  Result<std::unique_ptr<ApiServer>> started =
-      ApiServer::start(loop, ApiParts{*store, *admission, kinds, *issuer, *verifier, configs.get(), clock},
-                       api_settings(settings, instance_id), std::move(listeners));
-  if (!started)
-    return with_context(started.error(), "apiServer.http.port (KUMA_API_SERVER_HTTP_PORT), apiServer.https.port (KUMA_API_SERVER_HTTPS_PORT)");
-  api = *std::move(started);
+  MESH_TRY(api, ApiServer::start(loop, ApiParts{*store, *admission, kinds, *issuer, *verifier, configs.get(), clock},
+                                 api_settings(settings, instance_id), std::move(listeners)));
+  if (api_files) api_files->start();
   return {};
 }
 

@@ -49,6 +49,15 @@ Result<TokenTrust> token_trust(const settings::TokenValidator& validator) {
   return out;
 }
 
+ServerKeyFiles api_key_files(const ControlPlaneSettings& settings) {
+  const auto& https = settings.api_server.https;
+  return {https.tls_cert_file, https.tls_key_file, settings.general.work_dir, {host_name()}};
+}
+
+ServerKeyFiles diagnostics_key_files(const ControlPlaneSettings& settings) {
+  return {settings.diagnostics.tls_cert_file, settings.diagnostics.tls_key_file, settings.general.work_dir, {}};
+}
+
 // All certificates of a folder, or of a file.
 Result<std::string> certificates_in(const std::string& file, const std::string& folder) {
   std::string out;
@@ -215,9 +224,7 @@ Result<ApiListeners> api_listeners(const ControlPlaneSettings& settings) {
   out.https_port = given.https.port;
   out.limits.idle_timeout = given.idle_timeout;
   if (!out.https) return out;
-  MESH_TRY(ServerKeys keys, load_server_keys({given.https.tls_cert_file, given.https.tls_key_file, settings.general.work_dir,
-                                              {host_name()}},
-                                             real_clock()));
+  MESH_TRY(ServerKeys keys, load_server_keys(api_key_files(settings), real_clock()));
   out.tls.certificate_pem = std::move(keys.certificate_pem);
   out.tls.key_pem = keys.key_pem.reveal();
   out.tls.min_version = tls_version(given.https.tls_min_version);
@@ -225,6 +232,28 @@ Result<ApiListeners> api_listeners(const ControlPlaneSettings& settings) {
   out.tls.require_client_certificate = given.https.require_client_cert;
   MESH_TRY(out.tls.client_ca_pem, certificates_in(given.https.tls_ca_file, given.auth.client_certs_dir));
   return out;
+}
+
+std::vector<std::filesystem::path> api_certificate_files(const ControlPlaneSettings& settings) {
+  const auto [certificate, key] = server_key_paths(api_key_files(settings));
+  std::vector<std::filesystem::path> out{certificate, key};
+  for (const std::string& more : {settings.api_server.https.tls_ca_file, settings.api_server.auth.client_certs_dir}) {
+    if (!more.empty()) out.emplace_back(more);
+  }
+  return out;
+}
+
+Result<wire::TlsServerSettings> diagnostics_tls(const ControlPlaneSettings& settings) {
+  MESH_TRY(ServerKeys keys, load_server_keys(diagnostics_key_files(settings), real_clock()));
+  wire::TlsServerSettings out;
+  out.certificate_pem = std::move(keys.certificate_pem);
+  out.key_pem = keys.key_pem.reveal();
+  return out;
+}
+
+std::vector<std::filesystem::path> diagnostics_certificate_files(const ControlPlaneSettings& settings) {
+  const auto [certificate, key] = server_key_paths(diagnostics_key_files(settings));
+  return {certificate, key};
 }
 
 }  // namespace mesh

@@ -22,7 +22,10 @@ Result<TokenTrusts> token_trusts(const ControlPlaneSettings& settings);
 Result<DataplaneServerSettings> dataplane_server_settings(const ControlPlaneSettings& settings, TokenTrusts trusts);
 // For authentication by IAM roles: credentials, addresses and timing. Says which setting is wrong or missing.
 Result<AwsDoorSettings> aws_door_settings(const ControlPlaneSettings& settings, const Environment& environment, const Clock& clock);
-// `keys`: what the port for sidecars serves; the REST port does when it has no certificate of its own.
+// Reads the files of the certificate, and of those that clients may have.
 Result<ApiListeners> api_listeners(const ControlPlaneSettings& settings);
+std::vector<std::filesystem::path> api_certificate_files(const ControlPlaneSettings& settings);
+Result<wire::TlsServerSettings> diagnostics_tls(const ControlPlaneSettings& settings);
+std::vector<std::filesystem::path> diagnostics_certificate_files(const ControlPlaneSettings& settings);
 
 }  // namespace mesh

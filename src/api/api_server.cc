@@ -34,12 +34,16 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(wire::EventLoop& loop, ApiPa
   auto state = std::make_unique<State>(parts, std::move(settings), listeners);
   if (listeners.http) {
     wire::ServerSettings where{"api", listeners.http_address, listeners.http_port, listeners.limits};
-    MESH_TRY(state->http, wire::Server::listen(loop, std::move(where), state->handler()));
+    auto opened = wire::Server::listen(loop, std::move(where), state->handler());
+    if (!opened) return with_context(std::move(opened).error(), "apiServer.http.port (KUMA_API_SERVER_HTTP_PORT)");
+    state->http = *std::move(opened);
     MESH_LOG_INFO("api", "listening on http://{}:{}", listeners.http_address, state->http->port());
   }
   if (listeners.https) {
     wire::ServerSettings where{"api", listeners.https_address, listeners.https_port, listeners.limits};
-    MESH_TRY(state->https, wire::Server::listen_tls(loop, std::move(where), listeners.tls, state->handler()));
+    auto opened = wire::Server::listen_tls(loop, std::move(where), listeners.tls, state->handler());
+    if (!opened) return with_context(std::move(opened).error(), "apiServer.https.port (KUMA_API_SERVER_HTTPS_PORT)");
+    state->https = *std::move(opened);
     MESH_LOG_INFO("api", "listening on https://{}:{}", listeners.https_address, state->https->port());
   }
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(state)));

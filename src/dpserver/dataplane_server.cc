@@ -17,6 +17,7 @@
 #include "dpserver/server_keys.h"
 #include "dpserver/workers.h"
 #include "identity/server_certificate.h"
+#include "wire/file_watch.h"
 
 namespace mesh {
 namespace {
@@ -122,9 +123,10 @@ struct DataplaneServer::Impl {
   }
 
   Status listen() {
-    MESH_TRY(wire::TlsServerSettings tls, load_tls());
     const auto [certificate_path, key_path] = server_key_paths(key_files());
-    watch.emplace(certificate_path, key_path);
+    watch = wire::watch_certificate(needs.loop, "the port for sidecars", {certificate_path, key_path},
+                                    [this] { return reload_keys(); });
+    MESH_TRY(wire::TlsServerSettings tls, load_tls());
     certificate.set(std::make_shared<const std::string>(tls.certificate_pem));
 
     wire::ServerSettings server_settings{
@@ -144,19 +146,10 @@ struct DataplaneServer::Impl {
     params.health_checks = settings.health_stream.enabled;
     bootstrap.emplace(std::move(params), gatekeeper, needs.store, workers, certificate);
     is_ready.store(true, std::memory_order_release);
-    strand.post([this] {
-      watch_keys();
-      recheck_later();
-    });
+    watch->start();
+    strand.post([this] { recheck_later(); });
     MESH_LOG_INFO("dpserver", "sidecars are served on {}:{}", settings.address, server->port());
     return {};
-  }
-
-  // Files that are mounted into containers are replaced in ways that file notifications miss; two calls of stat() every
-  // few seconds do not.
-  void watch_keys() {
-    if (watch->has_changed()) reload_keys();
-    timer = strand.after(settings.certificate_check_interval, [this] { watch_keys(); });
   }
 
   void recheck_later() {
@@ -184,15 +177,11 @@ struct DataplaneServer::Impl {
     authenticator->keep_only(connected);
   }
 
-  void reload_keys() {
-    auto tls = load_tls();
-    Status replaced = tls ? server->replace_tls(*tls) : Status(tls.error());
-    if (replaced) {
-      certificate.set(std::make_shared<const std::string>(tls->certificate_pem));
-      MESH_LOG_INFO("dpserver", "took over the new certificate of the port for sidecars");
-    } else {
-      MESH_LOG_WARN("dpserver", "kept the old certificate of the port for sidecars: {}", replaced.error().message());
-    }
+  Status reload_keys() {
+    MESH_TRY(wire::TlsServerSettings tls, load_tls());
+    MESH_RETURN_IF_ERROR(server->replace_tls(tls));
+    certificate.set(std::make_shared<const std::string>(std::move(tls.certificate_pem)));
+    return {};
   }
 
   const DataplaneServerSettings settings;
@@ -209,10 +198,10 @@ struct DataplaneServer::Impl {
   const std::shared_ptr<StreamContext> context;
   AdsServer ads;
   wire::Strand strand;
-  std::optional<FileWatch> watch;
   std::unique_ptr<wire::Server> server;
+  std::unique_ptr<wire::FileWatch> watch;
   std::atomic<bool> is_ready = false;
-  wire::Timer timer, recheck_timer;
+  wire::Timer recheck_timer;
 };
 
 DataplaneServer::DataplaneServer(DataplaneServerSettings settings, DataplaneServerNeeds needs)

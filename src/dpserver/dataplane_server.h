@@ -45,7 +45,6 @@ struct DataplaneServerSettings {
   std::filesystem::path certificate_file, key_file;
   std::filesystem::path work_dir;
   std::vector<std::string> host_names;  // further names and addresses of a self-signed certificate
-  Duration certificate_check_interval = std::chrono::seconds(5);  // changed files are taken over without a restart
   wire::TlsVersion min_tls_version = wire::TlsVersion::Tls12;
   std::string cipher_suites;
   // Smaller than elsewhere: it is read before it is known who it is from, and a Dataplane has at most 1 MiB.

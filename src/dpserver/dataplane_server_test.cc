@@ -93,7 +93,6 @@ class DataplaneServerTest : public testing::Test {
     settings.work_dir = work_dir;
     settings.workers = 2;
     settings.authentication = authentication;
-    settings.certificate_check_interval = std::chrono::milliseconds(50);
     server = std::make_unique<DataplaneServer>(
         settings, DataplaneServerNeeds{*loop, house.store, house.admission, house.kinds, house.secrets, house.clock, sink, liveness});
     const auto listening = server->listen();

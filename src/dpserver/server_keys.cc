@@ -60,7 +60,7 @@ Status make_keys(const std::filesystem::path& certificate, const std::filesystem
   std::filesystem::create_directories(certificate.parent_path(), problem);
   MESH_RETURN_IF_ERROR(write_file_atomically(key, made.key_pem.reveal(), 0600));
   MESH_RETURN_IF_ERROR(write_file_atomically(certificate, made.certificate_pem, 0644));
-  MESH_LOG_INFO("dpserver", "made a self-signed certificate for the sidecars' port: {}", certificate.string());
+  MESH_LOG_INFO("dpserver", "made a self-signed certificate: {}", certificate.string());
   return {};
 }
 
@@ -88,26 +88,6 @@ Result<ServerKeys> load_server_keys(const ServerKeyFiles& files, const Clock& cl
     return with_context(std::move(good).error(), "reading " + certificate.string() + " and " + key.string());
   }
   return keys;
-}
-
-FileWatch::FileWatch(std::filesystem::path certificate, std::filesystem::path key)
-    : certificate_(std::move(certificate)), key_(std::move(key)), certificate_state_(look_at(certificate_)), key_state_(look_at(key_)) {}
-
-FileWatch::State FileWatch::look_at(const std::filesystem::path& path) {
-  State state;
-  std::error_code problem;
-  state.time = std::filesystem::last_write_time(path, problem);
-  state.size = std::filesystem::file_size(path, problem);
-  return state;
-}
-
-bool FileWatch::has_changed() {
-  const State certificate = look_at(certificate_);
-  const State key = look_at(key_);
-  if (certificate == certificate_state_ && key == key_state_) return false;
-  certificate_state_ = certificate;
-  key_state_ = key;
-  return true;
 }
 
 }  // namespace mesh

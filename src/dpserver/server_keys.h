@@ -1,4 +1,4 @@
-// The certificate and key of the sidecars' port: from files, which may change while we run, or made at the first start.
+// The certificate and key of a port: from files, which may change while we run, or made at the first start.
 #pragma once
 
 #include <filesystem>
@@ -25,24 +25,6 @@ struct ServerKeyFiles {
 
 // Loads them; makes them first when there are none. Says which file is wrong, and why.
 Result<ServerKeys> load_server_keys(const ServerKeyFiles& files, const Clock& clock);
-
-// Tells when the files were replaced, by their times and sizes.
-class FileWatch {
- public:
-  FileWatch(std::filesystem::path certificate, std::filesystem::path key);
-  bool has_changed();  // since the last call, or since it was made
-
- private:
-  struct State {
-    std::filesystem::file_time_type time{};
-    std::uintmax_t size = 0;
-    friend bool operator==(const State&, const State&) = default;
-  };
-  static State look_at(const std::filesystem::path& path);
-
-  std::filesystem::path certificate_, key_;
-  State certificate_state_, key_state_;
-};
 
 // The files that load_server_keys() reads.
 std::pair<std::filesystem::path, std::filesystem::path> server_key_paths(const ServerKeyFiles& files);

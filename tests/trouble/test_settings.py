@@ -66,7 +66,8 @@ class Settings(plane.Case):
         with socket.create_server(("0.0.0.0", 7777)):
             for variable in ("KUMA_DP_SERVER_PORT", "KUMA_DIAGNOSTICS_SERVER_PORT", "KUMA_API_SERVER_HTTP_PORT", "KUMA_API_SERVER_HTTPS_PORT"):
                 with self.subTest(variable):
-                    self.refused(says=["7777", "in use", variable], **{variable: "7777"})
+                    said = self.refused(says=["7777", "in use", variable], **{variable: "7777"})
+                    self.assertEqual(said.count("_PORT"), 1, "no other setting is blamed")
 
     def test_a_second_control_plane_on_the_same_ports_ends_and_leaves_the_first_alone(self):
         self.plane.start()
