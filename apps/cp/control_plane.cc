@@ -97,7 +97,7 @@ Status ControlPlane::Rooms::start() {
                                              settings.general.work_dir + ": " + problem.message());
   MESH_TRY(TokenTrusts trusts, token_trusts(settings));
   MESH_TRY(DataplaneServerSettings sidecar_settings, dataplane_server_settings(settings, trusts));
-  if (sidecar_settings.authentication == ProxyAuthentication::AwsIam) {
+  if (sidecar_settings.authentication == ProxyAuthentication::AwsIam || sidecar_settings.zone_authentication == ProxyAuthentication::AwsIam) {
     MESH_TRY(sidecar_settings.aws, aws_door_settings(settings, process_environment(), clock));
   }
 

@@ -15,7 +15,7 @@ namespace {
 
 ProxyAuthentication proxy_authentication(const std::string& type) {
   if (type == "none") return ProxyAuthentication::None;
-  return type == "aws-iam" ? ProxyAuthentication::AwsIam : ProxyAuthentication::DataplaneToken;
+  return type == "aws-iam" ? ProxyAuthentication::AwsIam : ProxyAuthentication::Token;
 }
 
 Allowed allowed(const settings::AdminList& list) { return {list.users, list.groups}; }
@@ -171,6 +171,8 @@ Result<DataplaneServerSettings> dataplane_server_settings(const ControlPlaneSett
   out.min_tls_version = tls_version(given.tls_min_version);
   out.cipher_suites = joined(given.tls_cipher_suites);
   out.authentication = proxy_authentication(given.authn.dp_proxy.type);
+  out.zone_authentication = proxy_authentication(given.authn.zone_proxy.type);
+  out.zone = settings.multizone.zone.name;
   out.token_trusts = std::move(trusts);
 
   const settings::BootstrapParamsSection& params = settings.bootstrap_server.params;

@@ -79,7 +79,7 @@ const auto kOptions = std::to_array<RunOption>({
     {"--mesh", "KUMA_DATAPLANE_MESH", K::Value, "its mesh", [](T t, V v) { return set_text(t.settings.mesh, v); }},
     {"--proxy-type", "KUMA_DATAPLANE_PROXY_TYPE", K::Value, "dataplane, ingress or egress (dataplane)",
      [](T t, V v) -> Status {
-       const auto type = sidecar::parse_proxy_type(v);
+       const auto type = parse_proxy_type(v);
        if (!type) return bad(v, "dataplane, ingress or egress");
        t.settings.proxy_type = *type;
        return {};

@@ -154,6 +154,36 @@ Result<std::string> struct_to_json(std::string_view bytes) {
   return json;
 }
 
+namespace {
+
+// The text at `key` of a Struct that was read already; empty: there is none.
+std::string_view text_at(std::string_view bytes, std::string_view key) {
+  std::string_view found;
+  pb::Reader reader(bytes);
+  while (const auto entry = reader.next()) {
+    if (entry->number != 1 || entry->type != 2) continue;
+    std::string_view name, text;
+    pb::Reader parts(entry->bytes);
+    while (const auto part = parts.next()) {
+      if (part->type != 2) continue;
+      if (part->number == 1) name = part->bytes;
+      if (part->number != 2) continue;
+      pb::Reader value(part->bytes);
+      while (const auto field = value.next()) text = field->number == 3 && field->type == 2 ? field->bytes : std::string_view();
+    }
+    if (name == key) found = text;
+  }
+  return found;
+}
+
+Result<ProxyRole> parse_type(std::string_view text) {
+  const auto type = text.empty() ? ProxyRole::Dataplane : parse_proxy_type(text);
+  if (!type) return invalid("node.metadata", "dataplane.proxyType must be dataplane, ingress or egress");
+  return *type;
+}
+
+}  // namespace
+
 Result<ProxyId> parse_node_id(std::string_view id) {
   const auto is_allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
@@ -169,7 +199,7 @@ Result<ProxyId> parse_node_id(std::string_view id) {
 Result<ProxyNode> parse_node(std::string_view bytes) {
   ProxyNode node;
   node.metadata_json = "{}";
-  std::string_view id;
+  std::string_view id, type;
   pb::Reader reader(bytes);
   while (const auto field = reader.next()) {
     if (field->type != 2) continue;
@@ -177,6 +207,7 @@ Result<ProxyNode> parse_node(std::string_view bytes) {
       id = field->bytes;
     } else if (field->number == 3) {
       MESH_TRY(node.metadata_json, struct_to_json(field->bytes));
+      type = text_at(field->bytes, "dataplane.proxyType");
     } else if (field->number == 7) {
       if (!pb::is_utf8(field->bytes)) return invalid("node", "cannot be read");
       node.envoy_version = field->bytes.substr(0, 128);
@@ -186,6 +217,8 @@ Result<ProxyNode> parse_node(std::string_view bytes) {
   }
   if (reader.failed()) return invalid("node", "cannot be read");
   MESH_TRY(node.id, parse_node_id(id));
+  MESH_TRY(node.id.type, parse_type(type));
+  if (node.id.type != ProxyRole::Dataplane) node.id.mesh.clear();  // they belong to none
   return node;
 }
 

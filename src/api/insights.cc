@@ -9,7 +9,9 @@
 #include "api/mesh_facts.h"
 #include "api/paging.h"
 #include "api/problem.h"
+#include "model/insight.h"
 #include "model/mesh.h"
+#include "model/proxy.h"
 
 namespace mesh::api {
 
@@ -219,6 +221,13 @@ struct GlobalFacts {
   }
 };
 
+Result<object> zone_proxy_counts(const Context& context, ProxyRole role) {
+  MESH_TRY(const Page resources, context.parts.store.list({.kind = &proxy_kind(role), .mesh = {}, .name_contains = {}, .labels = {}, .size = 1}));
+  MESH_TRY(const Page insights, context.parts.store.list({.kind = &insight_kind(role), .mesh = {}, .name_contains = {}, .labels = {}}));
+  const auto online = std::ranges::count_if(insights.items, [](const Resource& insight) { return insight.spec_as<DataplaneInsight>().is_online(); });
+  return object{{"online", online}, {"total", resources.total}};
+}
+
 wire::Response global_insight(const Context& context) {
   const auto names = mesh_names(context);
   if (!names) return error_response(names.error(), "Could not retrieve GlobalInsight");
@@ -227,6 +236,8 @@ wire::Response global_insight(const Context& context) {
     if (const auto of_mesh = facts_of(context, name)) facts.add(*of_mesh);
   }
   const object none{{"online", 0}, {"total", 0}};
+  const auto ingresses = zone_proxy_counts(context, ProxyRole::Ingress), egresses = zone_proxy_counts(context, ProxyRole::Egress);
+  if (!ingresses || !egresses) return error_response((ingresses ? egresses : ingresses).error(), "Could not retrieve GlobalInsight");
   return json_response(
       200, object{{"createdAt", format_time(context.parts.clock.now())},
                   {"dataplanes", object{{"gatewayBuiltin", full_count_json(facts.gateway_builtin)},
@@ -239,7 +250,7 @@ wire::Response global_insight(const Context& context) {
                                       {"gatewayBuiltin", full_count_json(facts.services[ServiceType::GatewayBuiltin])},
                                       {"gatewayDelegated", full_count_json(facts.services[ServiceType::GatewayDelegated])},
                                       {"internal", full_count_json(facts.services[ServiceType::Internal])}}},
-                  {"zones", object{{"controlPlanes", none}, {"zoneEgresses", none}, {"zoneIngresses", none}}}});
+                  {"zones", object{{"controlPlanes", none}, {"zoneEgresses", *egresses}, {"zoneIngresses", *ingresses}}}});
 }
 
 wire::Response global_insights(const Context& context) {

@@ -22,6 +22,8 @@ struct Overview {
 constexpr Overview kOverviews[] = {
     {"Dataplane", "DataplaneInsight", "dataplane", "dataplaneInsight", "dataplanes+insights"},
     {"Zone", "ZoneInsight", "zone", "zoneInsight", "zones+insights"},
+    {"ZoneIngress", "ZoneIngressInsight", "zoneIngress", "zoneIngressInsight", "zoneingresses+insights"},
+    {"ZoneEgress", "ZoneEgressInsight", "zoneEgress", "zoneEgressInsight", "zoneegressoverviews"},
 };
 
 struct Kinds {

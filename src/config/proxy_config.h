@@ -41,6 +41,9 @@ struct ProxyTraits {
   friend bool operator==(const ProxyTraits&, const ProxyTraits&) = default;
 };
 
+// A zone proxy's: that it runs can be seen. What it carries between zones comes with those.
+std::shared_ptr<const ProxyConfig> build_zone_proxy(const Resource& resource, const ProxyTraits& traits);
+
 // Thread-safe: any number of builds may run at once. Endpoints that several proxies get are made once and shared.
 class ConfigBuilder {
  public:

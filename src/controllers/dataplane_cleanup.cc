@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/log.h"
-#include "model/dataplane.h"
 #include "model/insight.h"
+#include "model/proxy.h"
 
 namespace mesh {
 
@@ -20,8 +20,13 @@ DataplaneCleanup::~DataplaneCleanup() {
 }
 
 Status DataplaneCleanup::load() {
+  for (const ProxyRole type : kProxyRoles) MESH_RETURN_IF_ERROR(load(type));
+  return {};
+}
+
+Status DataplaneCleanup::load(ProxyRole type) {
   Query query;
-  query.kind = &kDataplaneInsightKind;
+  query.kind = &insight_kind(type);
   MESH_TRY(const Page rows, store_.list(query));
   for (const Resource& resource : rows.items) {
     const DataplaneInsight* row = resource.spec.as<DataplaneInsight>();
@@ -30,7 +35,7 @@ Status DataplaneCleanup::load() {
     const bool registered_itself = metadata != nullptr && metadata->contains("dataplane.resource");
     // One that was connected when the control plane stopped was last seen now, for all we know.
     const SystemTime seen = row->subscriptions.back().disconnect_time.value_or(clock_.now());
-    const ProxyId proxy{resource.key.mesh, resource.key.name};
+    const ProxyId proxy{resource.key.mesh, resource.key.name, type};
     proxies_.load(proxy, registered_itself, clock_.now() - seen, clock_.steady());
     if (row->live && row->is_online()) proxies_.on_live(proxy, true);
   }
@@ -60,12 +65,12 @@ std::optional<SteadyTime> DataplaneCleanup::take(std::vector<Event> events) {
       proxies_.load(proxy, true, Duration::zero(), now);
       continue;
     }
-    const Status removed = remove_({&kDataplaneKind, proxy.mesh, proxy.name});
+    const std::string what = proxy_key(proxy).to_string();
+    const Status removed = remove_(proxy_key(proxy));
     if (removed)
-      MESH_LOG_INFO("controllers", "removed Dataplane {}: its proxy is gone", proxy.node_id());
+      MESH_LOG_INFO("controllers", "removed {}: its proxy is gone", what);
     else if (removed.error().kind != ErrorKind::NotFound) {
-      MESH_LOG_WARN("controllers", "Dataplane {} of a proxy that is gone was not removed, and will be tried again: {}",
-                    proxy.node_id(), removed.error().message());
+      MESH_LOG_WARN("controllers", "{} of a proxy that is gone was not removed, and will be tried again: {}", what, removed.error().message());
       proxies_.load(proxy, true, Duration::zero(), now);
     }
   }

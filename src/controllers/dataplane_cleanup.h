@@ -1,4 +1,4 @@
-// Removes Dataplanes whose proxies are gone, on a thread of its own: removing waits for the store.
+// Removes Dataplanes (ZoneIngresses, ZoneEgresses) whose proxies are gone, on a thread of its own: removing waits for the store.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@ namespace mesh {
 
 class DataplaneCleanup {
  public:
-  // Removes one Dataplane; that it is not there any more is no failure.
+  // Removes one; that it is not there any more is no failure.
   using Remove = std::function<Status(const ResourceKey&)>;
 
   // `leads`: whether it is this control plane's turn. Of several that share a store one removes.
@@ -31,6 +31,7 @@ class DataplaneCleanup {
   std::optional<SteadyTime> step();  // without a thread
 
  private:
+  Status load(ProxyRole type);
   void run(std::stop_token stop);
   std::optional<SteadyTime> take(std::vector<Event> events);
 

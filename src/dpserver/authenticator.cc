@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "model/dataplane.h"
+#include "model/proxy.h"
 
 namespace mesh {
 namespace {
@@ -33,10 +34,14 @@ std::map<std::string, std::set<std::string>> tags_of(const Dataplane& dataplane)
 
 }  // namespace
 
-Status TokenAuthenticator::authenticate(const Resource& dataplane, const Secret& credential, const std::string&) const {
-  if (credential.empty()) {
-    return error(ErrorKind::Unauthenticated, what_is_missing());
-  }
+Status TokenAuthenticator::authenticate(const Resource& resource, const Secret& credential, const std::string&) const {
+  if (credential.empty()) return error(ErrorKind::Unauthenticated, what_is_missing());
+  const auto proxy = proxy_of_resource(resource.key);
+  if (!proxy || proxy->type == ProxyRole::Dataplane) return check_dataplane(resource, credential);
+  return check_zone_proxy(std::string(proxy_type_name(proxy->type)), credential);
+}
+
+Status TokenAuthenticator::check_dataplane(const Resource& dataplane, const Secret& credential) const {
   MESH_TRY(const DataplaneClaims claims, verifier_.verify_dataplane(credential.reveal(), dataplane.key.mesh));
   if (!claims.type.empty() && claims.type != "dataplane") {
     return error(ErrorKind::Denied, "the token is for a proxy of type \"" + claims.type + "\", not for a dataplane");
@@ -44,6 +49,17 @@ Status TokenAuthenticator::authenticate(const Resource& dataplane, const Secret&
   const auto workload = dataplane.labels.find(kWorkloadLabel);
   return check_claims(claims, dataplane.key.mesh, dataplane.key.name, tags_of(dataplane.spec_as<Dataplane>()),
                       workload == dataplane.labels.end() ? std::string() : workload->second);
+}
+
+Status TokenAuthenticator::check_zone_proxy(const std::string& scope, const Secret& credential) const {
+  MESH_TRY(const ZoneClaims claims, verifier_.verify_zone(credential.reveal()));
+  if (std::find(claims.scope.begin(), claims.scope.end(), scope) == claims.scope.end()) {
+    return error(ErrorKind::Denied, "the zone token is not for a proxy of type \"" + scope + "\": that is not in its scope");
+  }
+  if (!claims.zone.empty() && claims.zone != zone_) {
+    return error(ErrorKind::Denied, "the zone token is for zone \"" + claims.zone + "\"; this is zone \"" + zone_ + "\"");
+  }
+  return {};
 }
 
 Result<Secret> find_credential(const wire::Headers& headers) {

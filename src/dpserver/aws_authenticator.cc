@@ -1,6 +1,7 @@
 #include "dpserver/aws_authenticator.h"
 
 #include "model/dataplane.h"
+#include "model/proxy.h"
 
 namespace mesh {
 namespace {
@@ -8,17 +9,22 @@ namespace {
 constexpr const char* kWorkloadLabel = "kuma.io/workload";
 constexpr Duration kBetweenProofAndStream = std::chrono::minutes(2);
 
+ProxyId id_of(const Resource& resource) { return proxy_of_resource(resource.key).value_or(ProxyId{resource.key.mesh, resource.key.name}); }
+
 }  // namespace
 
-ProxyClaims claims_of(const Resource& dataplane) {
-  ProxyClaims claims{.type = "dataplane", .mesh = dataplane.key.mesh, .name = dataplane.key.name, .services = {}, .workload = {}};
-  const auto& networking = dataplane.spec_as<Dataplane>().networking;
+ProxyClaims claims_of(const Resource& resource) {
+  const ProxyRole type = id_of(resource).type;
+  ProxyClaims claims{.type = std::string(proxy_type_name(type)), .mesh = resource.key.mesh, .name = resource.key.name, .services = {}, .workload = {}};
+  if (const auto workload = resource.labels.find(kWorkloadLabel); workload != resource.labels.end()) claims.workload = workload->second;
+  const auto* dataplane = resource.spec.as<Dataplane>();
+  if (dataplane == nullptr) return claims;
+  const auto& networking = dataplane->networking;
   const auto add = [&](const Tags& tags) {
     if (const auto service = tags.find(kServiceTag); service != tags.end()) claims.services.insert(service->second);
   };
   for (const Inbound& inbound : networking.inbound) add(inbound.tags);
   if (networking.gateway) add(networking.gateway->tags);
-  if (const auto workload = dataplane.labels.find(kWorkloadLabel); workload != dataplane.labels.end()) claims.workload = workload->second;
   return claims;
 }
 
@@ -27,14 +33,14 @@ Status AwsAuthenticator::authenticate(const Resource& dataplane, const Secret& c
   MESH_TRY(const AwsIdentity identity, authority_.identify(credential, claims, source));
   MESH_RETURN_IF_ERROR(authority_.authorise(identity, claims));
   std::lock_guard lock(mutex_);
-  CameIn& came_in = came_in_[{dataplane.key.mesh, dataplane.key.name}];
+  CameIn& came_in = came_in_[id_of(dataplane)];
   came_in.roles.insert(identity);
   came_in.at = clock_.steady();
   return {};
 }
 
 Status AwsAuthenticator::recheck(const Resource& dataplane) const {
-  const ProxyId proxy{dataplane.key.mesh, dataplane.key.name};
+  const ProxyId proxy = id_of(dataplane);
   std::set<AwsIdentity> roles;
   {
     std::lock_guard lock(mutex_);

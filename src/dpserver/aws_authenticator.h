@@ -40,7 +40,7 @@ class AwsAuthenticator final : public Authenticator {
   mutable std::map<ProxyId, CameIn> came_in_;
 };
 
-// What the Dataplane says that its proxy is.
-ProxyClaims claims_of(const Resource& dataplane);
+// What the resource says that its proxy is.
+ProxyClaims claims_of(const Resource& resource);
 
 }  // namespace mesh

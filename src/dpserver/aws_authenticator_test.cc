@@ -50,7 +50,7 @@ struct Door {
     const Status status = gatekeeper->let_in(node(name, dataplane_json(name, service)), proof(name), "10.0.0.9");
     return status ? "in" : status.error().message();
   }
-  Status recheck(const std::string& name) { return authenticator->recheck(*gatekeeper->find_dataplane({"default", name})); }
+  Status recheck(const std::string& name) { return authenticator->recheck(*gatekeeper->find_resource({"default", name})); }
 
   House house;
   aws::ChainNeeds needs;
@@ -104,7 +104,7 @@ TEST(AwsAuthenticator, SendsAwayAProxyWhoseRoleLostItsTags) {
 TEST(AwsAuthenticator, SendsAwayAProxyThatBecameSomethingElse) {
   Door door;
   ASSERT_EQ(door.let_in("kv-1", "kv"), "in");
-  auto changed = door.gatekeeper->read_dataplane(dataplane_json("kv-1", "db"), {"default", "kv-1"});
+  auto changed = door.gatekeeper->read_resource(dataplane_json("kv-1", "db"), {"default", "kv-1"});
   ASSERT_TRUE(changed);
   EXPECT_EQ(door.authenticator->recheck(*changed).error().kind, ErrorKind::Denied);
 }

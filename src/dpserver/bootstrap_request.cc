@@ -27,6 +27,12 @@ class FieldReader {
     violations_.push_back({std::string(key), "must be a string"});
     return {};
   }
+  ProxyRole proxy_type(std::string_view key) {
+    const std::string name = text(key);
+    const auto type = name.empty() ? ProxyRole::Dataplane : parse_proxy_type(name);
+    if (!type) violations_.push_back({std::string(key), "must be dataplane, ingress or egress"});
+    return type.value_or(ProxyRole::Dataplane);
+  }
   bool flag(std::string_view key) {
     const auto* value = find(object_, key);
     if (value == nullptr) return false;
@@ -124,8 +130,8 @@ Result<BootstrapRequest> parse_bootstrap_request(std::string_view body) {
   FieldReader fields(*object);
   BootstrapRequest request;
   request.proxy = {fields.text("mesh"), fields.text("name")};
-  request.proxy_type = fields.text("proxyType");
-  if (request.proxy_type.empty()) request.proxy_type = "dataplane";
+  request.proxy.type = fields.proxy_type("proxyType");
+  if (request.proxy.type != ProxyRole::Dataplane) request.proxy.mesh.clear();  // they belong to none
   request.token = Secret(fields.text("dataplaneToken"));
   request.token_path = fields.text("dataplaneTokenPath");
   request.dataplane = fields.text("dataplaneResource");

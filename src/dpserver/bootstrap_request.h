@@ -13,8 +13,7 @@
 namespace mesh {
 
 struct BootstrapRequest {
-  ProxyId proxy;
-  std::string proxy_type;        // "dataplane" when it says nothing
+  ProxyId proxy;                 // a Dataplane's when it says nothing of its type
   Secret token;
   std::string token_path;        // where Envoy can read it, on the sidecar's machine
   std::string dataplane;         // the document of the Dataplane that it brings; empty: the stored one

@@ -12,6 +12,7 @@
 #include "identity/server_certificate.h"
 #include "model/dataplane.h"
 #include "model/mesh.h"
+#include "model/proxy.h"
 
 namespace mesh {
 namespace {
@@ -32,7 +33,9 @@ std::string in_folder(const std::string& folder, const std::string& name) {
 }
 
 // What Envoy calls the cluster that it is a part of.
-std::string service_of(const Dataplane& dataplane) {
+std::string service_of(const Resource& resource, ProxyRole type) {
+  if (type != ProxyRole::Dataplane) return std::string(proxy_type_name(type));
+  const Dataplane& dataplane = resource.spec_as<Dataplane>();
   if (dataplane.networking.gateway) {
     const auto& tags = dataplane.networking.gateway->tags;
     if (const auto service = tags.find(kServiceTag); service != tags.end()) return service->second;
@@ -119,28 +122,27 @@ void BootstrapService::handle(wire::Request request, wire::Respond respond) cons
 }
 
 Result<BootstrapAnswer> BootstrapService::answer(const BootstrapRequest& request, const std::string& host, const std::string& source) const {
-  if (request.proxy_type != "dataplane") {
-    return invalid("proxyType", fmt::format("is \"{}\"; only \"dataplane\" is served by this control plane", request.proxy_type));
-  }
-  if (gatekeeper_.authenticator().needs_credential() && request.token.empty() && request.token_path.empty()) {
-    if (gatekeeper_.authenticator().credentials_expire()) return invalid("authentication", gatekeeper_.authenticator().what_is_missing());
-    return invalid("dataplaneToken",
-                   "a dataplane token is required; make one with \"generate dataplane-token\" and give its file to the "
-                   "sidecar by --dataplane-token-file");
+  const ProxyRole type = request.proxy.type;
+  const Authenticator& authenticator = gatekeeper_.authenticator(type);
+  if (authenticator.needs_credential() && request.token.empty() && request.token_path.empty()) {
+    if (authenticator.credentials_expire()) return invalid("authentication", authenticator.what_is_missing());
+    const std::string kind = type == ProxyRole::Dataplane ? "dataplane" : "zone";
+    return invalid("dataplaneToken", fmt::format("a {0} token is required; make one with \"generate {0}-token\" and give its file to the "
+                                                 "sidecar by --dataplane-token-file", kind));
   }
   if (params_.xds_host.empty()) MESH_RETURN_IF_ERROR(check_host(host));
-  MESH_TRY(const Resource dataplane, find_dataplane(request));
-  if (!request.token.empty()) MESH_RETURN_IF_ERROR(gatekeeper_.authenticator().authenticate(dataplane, request.token, source));
+  MESH_TRY(const Resource resource, find_resource(request));
+  if (!request.token.empty()) MESH_RETURN_IF_ERROR(authenticator.authenticate(resource, request.token, source));
 
-  const Dataplane& spec = dataplane.spec_as<Dataplane>();
   envoy::BootstrapSpec bootstrap;
   bootstrap.proxy = request.proxy;
-  bootstrap.service = service_of(spec);
+  bootstrap.service = service_of(resource, type);
   bootstrap.metadata_json = request.metadata_json;
-  bootstrap.proxy_type = request.proxy_type;
+  bootstrap.proxy_type = std::string(proxy_type_name(type));
   bootstrap.features = request.features;
   bootstrap.admin_address = params_.admin_address;
-  bootstrap.admin_port = spec.networking.admin && spec.networking.admin->port != 0 ? spec.networking.admin->port : params_.admin_port;
+  const std::uint32_t admin_port = admin_port_of(resource);
+  bootstrap.admin_port = admin_port != 0 ? admin_port : params_.admin_port;
   if (params_.admin_unix_socket && !request.work_dir.empty()) {
     bootstrap.admin_socket = socket_path(in_folder(request.work_dir, "kuma-envoy-admin"));
   }
@@ -149,18 +151,18 @@ Result<BootstrapAnswer> BootstrapService::answer(const BootstrapRequest& request
   bootstrap.control_plane_port = params_.xds_port;
   bootstrap.connect_timeout = params_.xds_connect_timeout;
   MESH_TRY(bootstrap.ca_pem, authority_for(request));
-  const bool must_reload = params_.reloadable_tokens || gatekeeper_.authenticator().credentials_expire();
+  const bool must_reload = params_.reloadable_tokens || authenticator.credentials_expire();
   if (must_reload && !request.token_path.empty()) {
     bootstrap.token_path = request.token_path;
   } else {
     bootstrap.token = request.token;
   }
   bootstrap.delta = request.has_feature(kDeltaFeature);
-  bootstrap.health_checks = params_.health_checks;
+  bootstrap.health_checks = params_.health_checks && type == ProxyRole::Dataplane;
   bootstrap.access_log_socket =
       socket_path(in_folder(request.work_dir, fmt::format("kuma-al-{}-{}", request.proxy.name, request.proxy.mesh)));
 
-  BootstrapAnswer answer{.envoy = {}, .address = spec.networking.address, .corefile = {}};
+  BootstrapAnswer answer{.envoy = {}, .address = proxy_address(resource), .corefile = {}};
   MESH_TRY(answer.envoy, envoy::build_bootstrap(bootstrap));
   if (!params_.corefile_template_path.empty()) {
     MESH_TRY(answer.corefile, read_file(params_.corefile_template_path, 1UL << 20));
@@ -168,9 +170,10 @@ Result<BootstrapAnswer> BootstrapService::answer(const BootstrapRequest& request
   return answer;
 }
 
-Result<Resource> BootstrapService::find_dataplane(const BootstrapRequest& request) const {
-  if (request.dataplane.empty()) return gatekeeper_.find_dataplane(request.proxy);
-  MESH_TRY(Resource dataplane, gatekeeper_.read_dataplane(request.dataplane, request.proxy));
+Result<Resource> BootstrapService::find_resource(const BootstrapRequest& request) const {
+  if (request.dataplane.empty()) return gatekeeper_.find_resource(request.proxy);
+  MESH_TRY(Resource dataplane, gatekeeper_.read_resource(request.dataplane, request.proxy));
+  if (request.proxy.type != ProxyRole::Dataplane) return dataplane;
   const auto found = store_.get({&kMeshKind, {}, dataplane.key.mesh});
   if (!found && found.error().kind == ErrorKind::NotFound) {
     return Error{ErrorKind::Invalid, {}, "the Dataplane is not valid",

@@ -28,7 +28,7 @@ struct BootstrapParams {
 
 struct BootstrapAnswer {
   std::string envoy;         // JSON, which is YAML too
-  std::string address;       // of the Dataplane
+  std::string address;       // of the proxy
   std::string corefile;      // template; may be empty
 };
 
@@ -56,7 +56,7 @@ class BootstrapService {
 
   Status check_host(const std::string& host) const;
   Result<std::string> authority_for(const BootstrapRequest& request) const;
-  Result<Resource> find_dataplane(const BootstrapRequest& request) const;
+  Result<Resource> find_resource(const BootstrapRequest& request) const;
 
   const BootstrapParams params_;
   const Gatekeeper& gatekeeper_;

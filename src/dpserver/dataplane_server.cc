@@ -35,15 +35,17 @@ std::set<std::string> audiences(const std::shared_ptr<const std::string>& certif
   return out;
 }
 
-std::unique_ptr<Authenticator> make_authenticator(const DataplaneServerSettings& settings, const DataplaneServerNeeds& needs,
-                                                  const Published<std::string>& certificate) {
-  if (settings.authentication == ProxyAuthentication::None) return std::make_unique<NoAuthenticator>();
-  if (settings.authentication == ProxyAuthentication::AwsIam && settings.aws) {
-    return std::make_unique<AwsAuthenticator>(
+using SharedAuthenticator = std::shared_ptr<const Authenticator>;
+
+SharedAuthenticator make_authenticator(ProxyAuthentication kind, const DataplaneServerSettings& settings, const DataplaneServerNeeds& needs,
+                                       const Published<std::string>& certificate) {
+  if (kind == ProxyAuthentication::None) return std::make_shared<NoAuthenticator>();
+  if (kind == ProxyAuthentication::AwsIam && settings.aws) {
+    return std::make_shared<AwsAuthenticator>(
         settings.aws->authority, settings.aws->needs,
         [&certificate, more = settings.aws->audiences] { return audiences(certificate.get(), more); }, settings.aws->recheck_interval);
   }
-  return std::make_unique<TokenAuthenticator>(needs.secrets, needs.clock, settings.token_trusts);
+  return std::make_shared<TokenAuthenticator>(needs.secrets, needs.clock, settings.token_trusts, settings.zone);
 }
 
 wire::Response plain(int status, std::string text) {
@@ -60,8 +62,11 @@ struct DataplaneServer::Impl {
   Impl(DataplaneServerSettings settings_in, DataplaneServerNeeds needs_in)
       : settings(std::move(settings_in)),
         needs(needs_in),
-        authenticator(make_authenticator(settings, needs, certificate)),
-        gatekeeper(*authenticator, needs.store, needs.admission, needs.kinds),
+        authenticator(make_authenticator(settings.authentication, settings, needs, certificate)),
+        zone_authenticator(settings.zone_authentication == settings.authentication
+                               ? authenticator
+                               : make_authenticator(settings.zone_authentication, settings, needs, certificate)),
+        gatekeeper(Authenticators(*authenticator, *zone_authenticator), needs.store, needs.admission, needs.kinds),
         workers(settings.workers, settings.max_waiting),
         context(new StreamContext{gatekeeper, workers, arrivals, needs.liveness_sink, live}),
         ads(noted_sink,
@@ -153,7 +158,7 @@ struct DataplaneServer::Impl {
   }
 
   void recheck_later() {
-    const Duration interval = authenticator->recheck_interval();
+    const Duration interval = std::max(authenticator->recheck_interval(), zone_authenticator->recheck_interval());
     if (interval == Duration::zero()) return;
     recheck_timer = strand.after(interval, [this] {
       // One round at a time: when AWS is slow, the next one waits.
@@ -167,14 +172,15 @@ struct DataplaneServer::Impl {
   void recheck() {
     const auto connected = live.proxies();
     for (const ProxyId& proxy : connected) {
-      const auto dataplane = gatekeeper.find_dataplane(proxy);
-      if (!dataplane) continue;
-      const Status allowed = authenticator->recheck(*dataplane);
+      const auto resource = gatekeeper.find_resource(proxy);
+      if (!resource) continue;
+      const Status allowed = gatekeeper.authenticator(proxy.type).recheck(*resource);
       if (allowed) continue;
       MESH_LOG_WARN("dpserver", "proxy {} is sent away: {}", proxy.node_id(), allowed.error().message());
       live.end_all(proxy, {grpc_code(allowed.error().kind), allowed.error().message().substr(0, 1024)});
     }
     authenticator->keep_only(connected);
+    zone_authenticator->keep_only(connected);
   }
 
   Status reload_keys() {
@@ -187,7 +193,7 @@ struct DataplaneServer::Impl {
   const DataplaneServerSettings settings;
   const DataplaneServerNeeds needs;
   Published<std::string> certificate;  // before the authenticator, which reads its names
-  const std::unique_ptr<Authenticator> authenticator;
+  const SharedAuthenticator authenticator, zone_authenticator;  // often the same
   const Gatekeeper gatekeeper;
   Arrivals arrivals;
   LiveStreams live;

@@ -29,7 +29,7 @@ namespace mesh {
 class Admission;
 
 // How a proxy proves who it is.
-enum class ProxyAuthentication { None, DataplaneToken, AwsIam };
+enum class ProxyAuthentication { None, Token, AwsIam };
 
 struct AwsDoorSettings {
   AwsAuthoritySettings authority;
@@ -49,9 +49,10 @@ struct DataplaneServerSettings {
   std::string cipher_suites;
   // Smaller than elsewhere: it is read before it is known who it is from, and a Dataplane has at most 1 MiB.
   wire::Limits limits{.max_body_bytes = 2UL << 20, .max_message_bytes = 4UL << 20};
-  ProxyAuthentication authentication = ProxyAuthentication::DataplaneToken;
+  ProxyAuthentication authentication = ProxyAuthentication::Token, zone_authentication = ProxyAuthentication::Token;
+  std::string zone = "default";  // of this control plane
   TokenTrusts token_trusts;
-  std::optional<AwsDoorSettings> aws;  // for AwsIam
+  std::optional<AwsDoorSettings> aws;  // for AwsIam, of whichever
   BootstrapParams bootstrap;
   HealthStreamSettings health_stream;
   int workers = 16;                     // threads for what waits for the store; concurrent writes share a sync

@@ -86,7 +86,7 @@ class DataplaneServerTest : public testing::Test {
     loop.reset();
     std::filesystem::remove_all(work_dir);
   }
-  void start(ProxyAuthentication authentication = ProxyAuthentication::DataplaneToken) {
+  void start(ProxyAuthentication authentication = ProxyAuthentication::Token) {
     DataplaneServerSettings settings;
     settings.address = "127.0.0.1";
     settings.port = 0;

@@ -85,12 +85,6 @@ TEST_F(GatekeeperTest, ADataplaneOfAnotherNameOrMeshIsRefused) {
   EXPECT_FALSE(is_stored("web-2"));
 }
 
-TEST_F(GatekeeperTest, ZoneProxiesAreNotServedYet) {
-  ProxyNode ingress = node("ingress");
-  ingress.metadata_json = R"({"dataplane.proxyType":"ingress"})";
-  EXPECT_EQ(kind_of(let_in(ingress, with_token(house.token({})))), ErrorKind::Invalid);
-}
-
 struct Cheat {
   const char* name;
   std::function<wire::Headers(test::House&)> headers;

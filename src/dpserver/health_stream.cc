@@ -36,6 +36,7 @@ HealthStream::~HealthStream() { streams_->remove(proxy(), session()); }
 Result<ProxyNode> HealthStream::read_node(const std::string& message) {
   MESH_TRY(HealthMessage parsed, parse_health_message(message));
   if (!parsed.node) return invalid("node", "the first message of a stream must say who sends it");
+  if (parsed.node->id.type != ProxyRole::Dataplane) return invalid("node", "a zone proxy has no application whose health could be asked for");
   return std::move(*parsed.node);
 }
 
@@ -70,7 +71,7 @@ Status HealthStream::take(const std::string& message) {
 
 void HealthStream::refresh() {
   auto read = [self = std::weak_ptr<ProxyStream>(weak_from_this()), context = shared_context(), strand = strand(), id = proxy()] {
-    auto found = context->gatekeeper.find_dataplane(id);
+    auto found = context->gatekeeper.find_resource(id);
     if (!found) return;  // it is gone; its streams will end
     strand.post([self, dataplane = std::move(*found)]() mutable {
       const auto stream = std::static_pointer_cast<HealthStream>(self.lock());

@@ -29,6 +29,9 @@ Result<ProxyNode> LifecycleStream::read_node(const std::string& message) {
   ProxyNode node;
   MESH_TRY(node.id, parse_node_id(report.mesh() + "." + report.name()));
   if (node.id.mesh != report.mesh()) return invalid("mesh", "may not have a dot in it");
+  const auto type = report.proxy_type().empty() ? ProxyRole::Dataplane : parse_proxy_type(report.proxy_type());
+  if (!type) return invalid("proxy_type", "must be dataplane, ingress or egress");
+  node.id.type = *type;
   node.metadata_json = "{}";
   return node;
 }

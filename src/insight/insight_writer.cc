@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "model/dataplane.h"
+#include "model/proxy.h"
 
 namespace mesh {
 namespace {
@@ -13,10 +13,10 @@ constexpr Duration kGather = std::chrono::milliseconds(10);
 
 Write write_of(const ProxyId& proxy, DataplaneInsight row, SystemTime now) {
   Write out;
-  out.resource.key = {&kDataplaneInsightKind, proxy.mesh, proxy.name};
+  out.resource.key = insight_key(proxy);
   out.resource.created = out.resource.modified = now;
   out.resource.spec = AnySpec::of(std::move(row));
-  out.owner = ResourceKey{&kDataplaneKind, proxy.mesh, proxy.name};
+  out.owner = proxy_key(proxy);
   return out;
 }
 
@@ -38,14 +38,16 @@ InsightWriter::~InsightWriter() {
 }
 
 Result<std::vector<ProxyId>> InsightWriter::load() {
-  MESH_TRY(Page rows, store_.list({.kind = &kDataplaneInsightKind}));
   std::vector<ProxyId> live;
-  for (const Resource& resource : rows.items) {
-    const ProxyId proxy{resource.key.mesh, resource.key.name};
-    const DataplaneInsight* row = resource.spec.as<DataplaneInsight>();
-    if (row == nullptr) continue;
-    if (row->is_online() && row->live) live.push_back(proxy);
-    book_.load(proxy, *row);
+  for (const ProxyRole type : kProxyRoles) {
+    MESH_TRY(Page rows, store_.list({.kind = &insight_kind(type)}));
+    for (const Resource& resource : rows.items) {
+      const ProxyId proxy{resource.key.mesh, resource.key.name, type};
+      const DataplaneInsight* row = resource.spec.as<DataplaneInsight>();
+      if (row == nullptr) continue;
+      if (row->is_online() && row->live) live.push_back(proxy);
+      book_.load(proxy, *row);
+    }
   }
   close_leftovers_at_ = after(clock_.steady(), settings_.leftovers);
   return live;

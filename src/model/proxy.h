@@ -9,6 +9,7 @@
 
 namespace mesh {
 
+inline constexpr ProxyRole kProxyRoles[] = {ProxyRole::Dataplane, ProxyRole::Ingress, ProxyRole::Egress};
 const Kind& proxy_kind(ProxyRole type);  // Dataplane, ZoneIngress, ZoneEgress
 const Kind& insight_kind(ProxyRole type);
 

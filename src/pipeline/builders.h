@@ -67,6 +67,7 @@ class Builders {
   void run(std::stop_token stop);
   void work_on(const std::shared_ptr<Proxy>& proxy);
   BuildReport build(Proxy& proxy, const Work& work, Turn turn);
+  BuildReport build_zone_proxy(Proxy& proxy, Turn turn);
   void offer(Proxy& proxy, Built next, BuildReport& report);
 
   const BuildsConfig builder_;

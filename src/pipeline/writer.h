@@ -88,13 +88,14 @@ class Writer {
 
   void follow(const Affected& affected);
   void follow_mesh(const std::string& name, const MeshAffected& affected);
+  void follow_zone_proxies(const std::set<ProxyId>& affected);
   void drop_if_unknown(const ProxyId& proxy);
   void schedule(const ProxyId& proxy, const Work& work);
   void give_secrets(const std::string& mesh);
   void begin_goodbyes();
   std::optional<SteadyTime> renew();
   void check_progress(const ProxyId& proxy, Known& known);
-  void note_insight(const Resource& row, SteadyTime now);
+  void note_insight(const ProxyId& proxy, const Resource& row, SteadyTime now);
   void note_services(const ResourceChange& change, SteadyTime now);
 
   const WriterSettings settings_;

@@ -76,6 +76,7 @@ struct LifecycleReport::State : std::enable_shared_from_this<State> {
       report.set_mesh(settings.mesh);
       report.set_name(settings.name);
       report.set_manager_version(kVersion);
+      if (settings.proxy_type != ProxyRole::Dataplane) report.set_proxy_type(std::string(proxy_type_name(settings.proxy_type)));
     }
     report.set_sequence(sequence);
     report.set_state(state_of(standing));

@@ -27,6 +27,7 @@ struct ReportSettings {
   std::string cp_address;
   wire::TlsClientSettings tls;
   std::string mesh, name;
+  ProxyRole proxy_type = ProxyRole::Dataplane;
   std::function<Secret()> read_token;  // for each connection: a token file may have a new content
 };
 

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "base/files.h"
+#include "model/proxy.h"
 #include "model/template.h"
 #include "model/yaml.h"
 
@@ -56,13 +57,13 @@ std::string SocketAddress::to_string() const {
 }
 
 Result<ProxyResource> render_proxy_resource(std::string_view text, const std::map<std::string, std::string>& variables,
-                                            ProxyType type, std::string_view source) {
+                                            ProxyRole type, std::string_view source) {
   auto rendered = render_template(text, variables);
   if (!rendered) return in_source(std::move(rendered).error(), source);
   auto document = parse_yaml_document(*rendered);
   if (!document) return in_source(std::move(document).error(), source);
 
-  const std::string wanted(proxy_resource_type(type));
+  const std::string& wanted = proxy_kind(type).name;
   const std::string found = text_at(*document, "/type");
   if (found != wanted) {
     return invalid(std::string(source) + ": type", "is \"" + found + "\"; must be " + wanted + " with --proxy-type " +
@@ -71,9 +72,9 @@ Result<ProxyResource> render_proxy_resource(std::string_view text, const std::ma
   ProxyResource resource;
   resource.json = json::serialize(*document);
   resource.name = text_at(*document, "/name");
-  resource.mesh = text_at(*document, "/mesh");
+  if (type == ProxyRole::Dataplane) resource.mesh = text_at(*document, "/mesh");
   if (resource.name.empty()) return invalid(std::string(source) + ": name", "must be set");
-  if (resource.mesh.empty() && type == ProxyType::Dataplane) return invalid(std::string(source) + ": mesh", "must be set");
+  if (resource.mesh.empty() && type == ProxyRole::Dataplane) return invalid(std::string(source) + ": mesh", "must be set");
   resource.inbounds = inbounds_of(*document);
   return resource;
 }
@@ -82,7 +83,9 @@ Result<ProxyResource> load_proxy_resource(const Settings& settings) {
   if (!settings.resource.empty()) {
     return render_proxy_resource(settings.resource, settings.resource_variables, settings.proxy_type, "--dataplane");
   }
-  if (settings.resource_file.empty()) return ProxyResource{.mesh = settings.mesh, .name = settings.name};
+  if (settings.resource_file.empty()) {
+    return ProxyResource{.mesh = settings.proxy_type == ProxyRole::Dataplane ? settings.mesh : std::string(), .name = settings.name};
+  }
   if (settings.resource_file == "-") {
     const std::string text(std::istreambuf_iterator<char>(std::cin), {});
     return render_proxy_resource(text, settings.resource_variables, settings.proxy_type, "standard input");

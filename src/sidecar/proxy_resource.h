@@ -30,7 +30,7 @@ struct ProxyResource {
 
 // `source` names where the text came from, for messages: a path, or "--dataplane".
 Result<ProxyResource> render_proxy_resource(std::string_view text, const std::map<std::string, std::string>& variables,
-                                            ProxyType type, std::string_view source);
+                                            ProxyRole type, std::string_view source);
 
 // Reads what the settings name. Without a template: only the name and the mesh.
 Result<ProxyResource> load_proxy_resource(const Settings& settings);

@@ -6,17 +6,6 @@ namespace mesh::sidecar {
 
 namespace {
 
-struct ProxyTypeNames {
-  ProxyType type;
-  std::string_view name;
-  std::string_view resource_type;
-};
-constexpr std::array kProxyTypes = {
-    ProxyTypeNames{ProxyType::Dataplane, "dataplane", "Dataplane"},
-    ProxyTypeNames{ProxyType::Ingress, "ingress", "ZoneIngress"},
-    ProxyTypeNames{ProxyType::Egress, "egress", "ZoneEgress"},
-};
-
 bool is_envoy_level(std::string_view text) {
   constexpr std::array levels = {"", "trace", "debug", "info", "warning", "warn", "error", "critical", "off"};
   for (std::string_view level : levels) {
@@ -26,27 +15,6 @@ bool is_envoy_level(std::string_view text) {
 }
 
 }  // namespace
-
-std::optional<ProxyType> parse_proxy_type(std::string_view text) {
-  for (const auto& known : kProxyTypes) {
-    if (known.name == text) return known.type;
-  }
-  return std::nullopt;
-}
-
-std::string_view proxy_type_name(ProxyType type) {
-  for (const auto& known : kProxyTypes) {
-    if (known.type == type) return known.name;
-  }
-  return "dataplane";
-}
-
-std::string_view proxy_resource_type(ProxyType type) {
-  for (const auto& known : kProxyTypes) {
-    if (known.type == type) return known.resource_type;
-  }
-  return "Dataplane";
-}
 
 std::vector<std::string> Settings::features() const {
   std::vector<std::string> features;
@@ -76,7 +44,7 @@ Status check(const Settings& settings) {
   }
   if (!has_template) {
     if (settings.name.empty()) complain("--name", "must be set when no --dataplane-file and no --dataplane is given");
-    if (settings.mesh.empty() && settings.proxy_type == ProxyType::Dataplane) {
+    if (settings.mesh.empty() && settings.proxy_type == ProxyRole::Dataplane) {
       complain("--mesh", "must be set when no --dataplane-file and no --dataplane is given");
     }
   }

@@ -16,11 +16,6 @@
 
 namespace mesh::sidecar {
 
-enum class ProxyType { Dataplane, Ingress, Egress };
-std::optional<ProxyType> parse_proxy_type(std::string_view text);
-std::string_view proxy_type_name(ProxyType type);       // as flags and the bootstrap request say it: "dataplane"
-std::string_view proxy_resource_type(ProxyType type);   // "Dataplane", "ZoneIngress", "ZoneEgress"
-
 inline constexpr Duration kDefaultDrainTime = std::chrono::seconds(30);
 // ECS kills a task 30 s after SIGTERM. The default drain time must end before that, with Envoy and us gone.
 inline constexpr Duration kEcsSafeDrainTime = std::chrono::seconds(28);
@@ -35,7 +30,7 @@ struct Settings {
   Duration retry_max_duration = std::chrono::minutes(5);
 
   // Who this proxy is.
-  ProxyType proxy_type = ProxyType::Dataplane;
+  ProxyRole proxy_type = ProxyRole::Dataplane;
   std::string mesh;
   std::string name;
   std::string resource;       // the template itself

@@ -62,9 +62,8 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   Status prepare_role_proof() {
     aws::ChainNeeds needs{around.environment, {aws::fetch_over_network(), &around.clock, {}}};
     MESH_TRY(needs.caller.addresses, aws::Addresses::from(around.environment));
-    const bool is_zone_proxy = settings.proxy_type != ProxyType::Dataplane;
     aws::ProofClaims claims{.audience = audience_of(settings.cp_address),
-                            .mesh = is_zone_proxy ? "" : request.resource.mesh,
+                            .mesh = request.resource.mesh,
                             .name = request.resource.name,
                             .type = std::string(proxy_type_name(settings.proxy_type))};
     role_proof.emplace(std::move(needs), std::move(claims), [this](const Secret& proof) -> Status {
@@ -132,8 +131,9 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     auto version = parse_envoy_version(output);
     if (!version) return give_up(std::move(version).error());
     request.envoy = std::move(*version);
-    MESH_LOG_INFO("sidecar", "asking {} for the bootstrap of {} \"{}\" in mesh \"{}\" (Envoy {})", settings.cp_address,
-                  proxy_type_name(settings.proxy_type), request.resource.name, request.resource.mesh, request.envoy.version);
+    MESH_LOG_INFO("sidecar", "asking {} for the bootstrap of {} \"{}\"{} (Envoy {})", settings.cp_address,
+                  proxy_type_name(settings.proxy_type), request.resource.name,
+                  request.resource.mesh.empty() ? "" : " in mesh \"" + request.resource.mesh + "\"", request.envoy.version);
     bootstrap_client.emplace(around.loop, strand, around.clock, settings, tls);
     bootstrap_client->start(
         [this]() -> Result<std::string> {  // lives in bootstrap_client, which we own
@@ -242,6 +242,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
             .mesh = request.resource.mesh,
             .name = request.resource.name,
             .read_token = [path = request.token_path, is_role_proof = role_proof.has_value()] {
+            .proxy_type = settings.proxy_type,
               if (path.empty()) return Secret();
               auto token = read_credential(path, is_role_proof);
               if (!token) MESH_LOG_WARN("sidecar", "{}", token.error().message());

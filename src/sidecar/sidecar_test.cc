@@ -79,7 +79,7 @@ TEST(SidecarSettings, DoNotTakeANameBesideADefinition) {
 // --- the Dataplane ---
 
 TEST(ProxyResourceTest, IsTheTemplateWithItsVariables) {
-  const auto resource = render_proxy_resource(kTemplate, {{"name", "kv-1"}, {"address", "10.0.0.2"}}, ProxyType::Dataplane, "dp.yaml");
+  const auto resource = render_proxy_resource(kTemplate, {{"name", "kv-1"}, {"address", "10.0.0.2"}}, ProxyRole::Dataplane, "dp.yaml");
   ASSERT_TRUE(resource) << resource.error().message();
   EXPECT_EQ(resource->name, "kv-1");
   EXPECT_EQ(resource->mesh, "default");
@@ -87,13 +87,13 @@ TEST(ProxyResourceTest, IsTheTemplateWithItsVariables) {
 }
 
 TEST(ProxyResourceTest, ListensWhereEachInboundSaysExceptIgnoredOnes) {
-  const auto resource = render_proxy_resource(kTemplate, {{"name", "kv-1"}, {"address", "10.0.0.2"}}, ProxyType::Dataplane, "dp.yaml");
+  const auto resource = render_proxy_resource(kTemplate, {{"name", "kv-1"}, {"address", "10.0.0.2"}}, ProxyRole::Dataplane, "dp.yaml");
   ASSERT_TRUE(resource);
   EXPECT_THAT(resource->inbounds, ElementsAre(SocketAddress{"10.0.0.2", 8080}, SocketAddress{"10.0.0.9", 8081}));
 }
 
 TEST(ProxyResourceTest, NamesTheVariableThatIsNotSetAndItsLine) {
-  const auto resource = render_proxy_resource(kTemplate, {{"name", "kv-1"}}, ProxyType::Dataplane, "dp.yaml");
+  const auto resource = render_proxy_resource(kTemplate, {{"name", "kv-1"}}, ProxyRole::Dataplane, "dp.yaml");
   ASSERT_FALSE(resource);
   EXPECT_THAT(resource.error().message(), HasSubstr("address"));
   EXPECT_THAT(resource.error().message(), HasSubstr("line 5"));
@@ -101,7 +101,7 @@ TEST(ProxyResourceTest, NamesTheVariableThatIsNotSetAndItsLine) {
 }
 
 TEST(ProxyResourceTest, MustBeOfTheProxysType) {
-  const auto resource = render_proxy_resource("type: Mesh\nname: default\n", {}, ProxyType::Dataplane, "dp.yaml");
+  const auto resource = render_proxy_resource("type: Mesh\nname: default\n", {}, ProxyRole::Dataplane, "dp.yaml");
   ASSERT_FALSE(resource);
   EXPECT_THAT(resource.error().message(), HasSubstr("Dataplane"));
 }
