@@ -61,6 +61,7 @@ struct ControlPlane::Rooms {
   Status start();
   Status start_diagnostics();
   Status start_api();
+  std::optional<AwsFigures> aws_figures() const;
 
   const ControlPlaneSettings settings;
   wire::EventLoop& loop;
@@ -80,6 +81,7 @@ struct ControlPlane::Rooms {
   std::unique_ptr<DataplaneCleanup> cleanup;
   std::unique_ptr<Pipeline> pipeline;
   std::unique_ptr<DataplaneServer> sidecars;
+  std::shared_ptr<aws::CallCounters> aws_calls;  // null: AWS is not asked who proxies are
   std::unique_ptr<PipelineConfigs> configs;
   std::unique_ptr<ApiServer> api;
   std::unique_ptr<Diagnostics> diagnostics;
@@ -101,6 +103,7 @@ Status ControlPlane::Rooms::start() {
     MESH_TRY(sidecar_settings.aws, aws_door_settings(settings, process_environment(), clock));
   }
 
+  if (sidecar_settings.aws) aws_calls = sidecar_settings.aws->needs.caller.counters;
   MESH_RETURN_IF_ERROR(start_diagnostics());  // first: it says that we are there, and not ready
   MESH_TRY(OpenedStore opened, open_store(settings.store, kinds, instance_id, [this] {
     if (pipeline) pipeline->on_others(leadership->others());
@@ -146,7 +149,7 @@ Status ControlPlane::Rooms::start() {
 
 Status ControlPlane::Rooms::start_diagnostics() {
   diagnostics = std::make_unique<Diagnostics>([this] { return is_ready.load(); },
-                                              [this] { return is_ready ? metrics_text(*pipeline, *store, kinds) : ""; });
+                                              [this] { return is_ready ? metrics_text(*pipeline, *store, kinds, aws_figures()) : ""; });
   const wire::Handler handler = [this](wire::Request request, wire::Respond respond) {
     respond(diagnostics->answer(request));
   };
@@ -166,6 +169,12 @@ Status ControlPlane::Rooms::start_diagnostics() {
   diagnostics_server = *std::move(started);
   if (diagnostics_files) diagnostics_files->start();
   return {};
+}
+
+std::optional<AwsFigures> ControlPlane::Rooms::aws_figures() const {
+  const auto counts = sidecars ? sidecars->aws_counts() : std::nullopt;
+  if (!counts || !aws_calls) return std::nullopt;
+  return AwsFigures{aws_calls->operations(), *counts};
 }
 
 Status ControlPlane::Rooms::start_api() {

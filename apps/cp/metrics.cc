@@ -4,7 +4,9 @@
 #include <prometheus/text_serializer.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
+#include <limits>
 
 #include "base/version.h"
 
@@ -19,14 +21,17 @@ class Families {
  public:
   void add(MetricType type, const std::string& name, const std::string& help, double value,
            std::vector<ClientMetric::Label> labels = {}) {
-    if (families_.empty() || families_.back().name != name) families_.push_back({name, help, type, {}});
-    ClientMetric metric;
-    metric.label = std::move(labels);
+    ClientMetric& metric = add(type, name, help, std::move(labels));
     if (type == MetricType::Counter)
       metric.counter.value = value;
     else
       metric.gauge.value = value;
-    families_.back().metric.push_back(std::move(metric));
+  }
+  ClientMetric& add(MetricType type, const std::string& name, const std::string& help, std::vector<ClientMetric::Label> labels) {
+    if (families_.empty() || families_.back().name != name) families_.push_back({name, help, type, {}});
+    ClientMetric& metric = families_.back().metric.emplace_back();
+    metric.label = std::move(labels);
+    return metric;
   }
   void counter(const std::string& name, const std::string& help, std::uint64_t value,
                std::vector<ClientMetric::Label> labels = {}) {
@@ -49,9 +54,37 @@ double resident_bytes() {
   return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
+void add_aws(Families& out, const AwsFigures& aws) {
+  constexpr std::array kResults = {"ok", "refused", "throttled", "unavailable"};
+  for (const auto& operation : aws.calls)
+    for (std::size_t i = 0; i < kResults.size(); ++i)
+      out.counter("aws_calls_total", "Calls to AWS", operation.results.at(i), {{"operation", operation.name}, {"result", kResults.at(i)}});
+  for (const auto& operation : aws.calls) {
+    ClientMetric& metric = out.add(MetricType::Histogram, "aws_call_duration_seconds", "How long calls to AWS took", {{"operation", operation.name}});
+    metric.histogram.sample_count = operation.calls();
+    metric.histogram.sample_sum = operation.seconds;
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i < operation.slots.size(); ++i) {
+      below += operation.slots.at(i);
+      const bool is_last = i == aws::CallCounters::kBounds.size();
+      metric.histogram.bucket.push_back({below, is_last ? std::numeric_limits<double>::infinity() : aws::CallCounters::kBounds.at(i)});
+    }
+  }
+  const auto add_answers = [&](const char* what, const auto& counts) {
+    const char* help = "Where answers about proofs and roles came from: kept from before, shared with somebody who asked, a call";
+    out.counter("aws_answers_total", help, counts.kept, {{"what", what}, {"from", "kept"}});
+    out.counter("aws_answers_total", help, counts.shared, {{"what", what}, {"from", "shared"}});
+    out.counter("aws_answers_total", help, counts.calls, {{"what", what}, {"from", "call"}});
+  };
+  add_answers("proof", aws.authority.proofs);
+  add_answers("role", aws.authority.roles);
+  out.counter("aws_proofs_refused_unasked_total", "Proofs of roles that were refused before AWS was asked", aws.authority.refused_unasked);
+  out.counter("aws_calls_held_back_total", "Calls to AWS that limits or an outage did not let through", aws.authority.held_back);
+}
+
 }  // namespace
 
-std::string metrics_text(const Pipeline& pipeline, const Store& store, const KindRegistry& kinds) {
+std::string metrics_text(const Pipeline& pipeline, const Store& store, const KindRegistry& kinds, const std::optional<AwsFigures>& aws) {
   Families out;
   const PipelineCounters counters = pipeline.counters();
   out.gauge("cp_info", "Which program this is", 1, {{"product", kProduct}, {"version", kVersion}});
@@ -72,6 +105,7 @@ std::string metrics_text(const Pipeline& pipeline, const Store& store, const Kin
     if (const Result<Page> page = store.list(query))
       out.gauge("resources_count", "Resources in the store", static_cast<double>(page->total), {{"resource_type", kind->name}});
   }
+  if (aws) add_aws(out, *aws);
   out.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", resident_bytes());
   return out.text();
 }

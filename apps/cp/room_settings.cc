@@ -211,6 +211,7 @@ Result<AwsDoorSettings> aws_door_settings(const ControlPlaneSettings& settings, 
   out.needs.caller.fetch = aws::fetch_over_network();
   out.needs.caller.clock = &clock;
   out.needs.caller.timeout = std::chrono::seconds(3);
+  out.needs.caller.counters = std::make_shared<aws::CallCounters>();
   MESH_TRY(out.needs.caller.addresses, aws::Addresses::from(out.needs.environment));
   return out;
 }

@@ -34,12 +34,18 @@ std::string clean_code(const std::string& code) {
   return good ? code : "an error without a code";
 }
 
+bool is_one_of(const std::string& code, std::initializer_list<std::string_view> codes) {
+  return std::find(codes.begin(), codes.end(), code) != codes.end();
+}
+
+// It asks us to slow down.
+bool is_throttled(int status, const std::string& code) {
+  return status == 429 || code.contains("Throttl") || is_one_of(code, {"RequestLimitExceeded", "TooManyRequestsException", "SlowDown"});
+}
+
 ErrorKind kind_of(int status, const std::string& code) {
-  const auto is = [&](std::initializer_list<std::string_view> codes) { return std::find(codes.begin(), codes.end(), code) != codes.end(); };
-  if (status / 100 != 4 || status == 429 || code.contains("Throttl") ||
-      is({"RequestLimitExceeded", "TooManyRequestsException", "SlowDown", "PriorRequestNotComplete", "IDPCommunicationError"})) {
-    return ErrorKind::Unavailable;
-  }
+  const auto is = [&](std::initializer_list<std::string_view> codes) { return is_one_of(code, codes); };
+  if (status / 100 != 4 || is_throttled(status, code) || is({"PriorRequestNotComplete", "IDPCommunicationError"})) return ErrorKind::Unavailable;
   if (is({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "SignatureDoesNotMatch", "IncompleteSignature",
           "MissingAuthenticationToken", "RequestExpired", "InvalidIdentityToken", "UnrecognizedClientException"})) {
     return ErrorKind::Unauthenticated;
@@ -99,17 +105,28 @@ Result<XmlElement> call_query(const Caller& caller, const QueryCall& call, const
     const Signature signature = sign(signing, *keys, {call.endpoint.signing_region, call.signing_service}, caller.clock->now());
     for (const auto& [name, value] : signature.headers) request.headers.add(name, value);
   }
-  return send_query(caller, call.service, std::move(request));
+  return send_query(caller, call.service, call.form.empty() ? std::string() : call.form.front().second, std::move(request));
 }
 
-Result<XmlElement> send_query(const Caller& caller, const std::string& service, wire::ClientRequest request) {
+Result<XmlElement> send_query(const Caller& caller, const std::string& service, const std::string& operation, wire::ClientRequest request) {
+  const SteadyTime begin = caller.clock->steady();
+  const auto count = [&](CallResult result) {
+    if (caller.counters) caller.counters->note(operation, result, caller.clock->steady() - begin);
+  };
   request.tls.ca_pem = caller.addresses.ca_pem();
   request.timeout = caller.timeout;
   request.max_response_bytes = kLargestAnswer;
   const std::string url = request.url;
   auto response = caller.fetch(std::move(request));
-  if (!response) return error(ErrorKind::Unavailable, "AWS " + service + " cannot be reached at " + url + ": " + response.error().message());
-  return read_query_answer(service, *response);
+  if (!response) {
+    count(CallResult::Unavailable);
+    return error(ErrorKind::Unavailable, "AWS " + service + " cannot be reached at " + url + ": " + response.error().message());
+  }
+  auto answer = read_query_answer(service, *response);
+  if (answer) count(CallResult::Ok);
+  else if (answer.error().kind != ErrorKind::Unavailable) count(CallResult::Refused);
+  else count(is_throttled(response->status, code_of(response->body)) ? CallResult::Throttled : CallResult::Unavailable);
+  return answer;
 }
 
 Result<XmlElement> read_query_answer(const std::string& service, const wire::Response& response) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "aws/call_counters.h"
 #include "aws/environment.h"
 #include "aws/http.h"
 #include "aws/regions.h"
@@ -37,6 +39,7 @@ struct Caller {
   const Clock* clock = nullptr;
   Addresses addresses;
   Duration timeout = std::chrono::seconds(5);
+  std::shared_ptr<CallCounters> counters = {};  // may be null
 };
 
 // A request of the query protocol (STS, IAM), as a form.
@@ -51,8 +54,8 @@ struct QueryCall {
 // `keys` null: the request is not signed.
 Result<XmlElement> call_query(const Caller& caller, const QueryCall& call, const KeyPair* keys);
 
-// The same for a request that was put together elsewhere.
-Result<XmlElement> send_query(const Caller& caller, const std::string& service, wire::ClientRequest request);
+// The same for a request of this operation ("GetCallerIdentity") that was put together elsewhere.
+Result<XmlElement> send_query(const Caller& caller, const std::string& service, const std::string& operation, wire::ClientRequest request);
 Result<XmlElement> read_query_answer(const std::string& service, const wire::Response& response);
 
 }  // namespace mesh::aws

@@ -106,6 +106,28 @@ TEST(GetRole, IsSignedForTheOneRegionOfIamAndGivesTheTags) {
   EXPECT_THAT(std::string(*world.network.requests[0].headers.find("authorization")), HasSubstr("/us-east-1/iam/"));
 }
 
+TEST(CallCounters, TellHowCallsEndedAndHowLongTheyTook) {
+  World world;
+  auto needs = world.needs({});
+  needs.caller.counters = std::make_shared<CallCounters>();
+  const auto ask = [&](int status, const std::string& code, Duration takes) {
+    world.network.answer = [&, status, code, takes](const auto&) {
+      world.clock.advance(takes);
+      return response(status, "<ErrorResponse><Error><Code>" + code + "</Code></Error></ErrorResponse>");
+    };
+    EXPECT_FALSE(get_role(needs.caller, "aws", {"ASIA", Secret("s"), Secret("t")}, "kv"));
+  };
+  ask(400, "Throttling", std::chrono::milliseconds(200));
+  ask(403, "AccessDenied", std::chrono::milliseconds(20));
+  ask(503, "", std::chrono::seconds(6));
+  const auto operations = needs.caller.counters->operations();
+  ASSERT_EQ(operations.size(), 1U);
+  EXPECT_EQ(operations[0].name, "GetRole");
+  EXPECT_THAT(operations[0].results, testing::ElementsAre(0, 1, 1, 1));
+  EXPECT_THAT(operations[0].slots, testing::ElementsAre(1, 0, 1, 0, 0, 0, 0, 1));
+  EXPECT_NEAR(operations[0].seconds, 6.22, 0.001);
+}
+
 TEST(Endpoints, AreThoseOfTheTable) {
   EXPECT_EQ(sts_endpoint(*find_region("eu-west-1"), StsEndpoint::Regional)->host, "sts.eu-west-1.amazonaws.com");
   EXPECT_EQ(sts_endpoint(*find_region("cn-north-1"), StsEndpoint::Regional)->host, "sts.cn-north-1.amazonaws.com.cn");

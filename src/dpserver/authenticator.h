@@ -24,6 +24,9 @@ class Authenticator {
   // told at the moment. Never names the credential. `source` is the address that it came from.
   virtual Status authenticate(const Resource& dataplane, const Secret& credential, const std::string& source) const = 0;
 
+  // Would authenticate() have to ask somebody far away? What it can tell at once does not wait behind that.
+  virtual bool would_wait(const Secret&) const { return false; }
+
   // How often proxies that are connected are asked about again. 0: never.
   virtual Duration recheck_interval() const { return Duration::zero(); }
   // Denied: the proxy may not be this Dataplane any more; its streams are to be ended.

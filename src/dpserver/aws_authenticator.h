@@ -24,6 +24,8 @@ class AwsAuthenticator final : public Authenticator {
     return "the IAM role of the task must be proved: start the sidecar with --auth-type=aws (taskmesh-dp run)";
   }
   Status authenticate(const Resource& dataplane, const Secret& credential, const std::string& source) const override;
+  bool would_wait(const Secret& credential) const override { return authority_.would_wait(credential); }
+  AwsAuthorityCounts counts() const { return authority_.counts(); }
   Duration recheck_interval() const override { return recheck_interval_; }
   Status recheck(const Resource& dataplane) const override;
   void keep_only(const std::set<ProxyId>& connected) const override;

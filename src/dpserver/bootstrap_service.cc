@@ -94,7 +94,7 @@ std::string host_without_port(std::string_view host) {
 }
 
 BootstrapService::BootstrapService(BootstrapParams params, const Gatekeeper& gatekeeper, const Store& store,
-                                   Workers& workers, const Published<std::string>& certificate)
+                                   WorkerGroups& workers, const Published<std::string>& certificate)
     : params_(std::move(params)), gatekeeper_(gatekeeper), store_(store), workers_(workers), certificate_(certificate) {}
 
 void BootstrapService::handle(wire::Request request, wire::Respond respond) const {
@@ -110,7 +110,8 @@ void BootstrapService::handle(wire::Request request, wire::Respond respond) cons
   // Shared, so that it can be answered when the workers do not take the task.
   auto answer_to = std::make_shared<wire::Respond>(std::move(respond));
   const std::size_t bytes = 2 * request.body.size();  // the document is in it twice, once in the metadata
-  const bool taken = workers_.run([this, asked = std::move(*parsed), host, as_json, answer_to, from = request.peer.address]() {
+  const bool would_wait = gatekeeper_.authenticator(parsed->proxy.type).would_wait(parsed->token);
+  const bool taken = workers_.of(would_wait).run([this, asked = std::move(*parsed), host, as_json, answer_to, from = request.peer.address]() {
     auto answered = answer(asked, host, from);
     if (!answered) {
       MESH_LOG_INFO("dpserver", "bootstrap of {} at {} was refused: {}", asked.proxy.node_id(), from, answered.error().message());

@@ -36,7 +36,7 @@ struct BootstrapAnswer {
 class BootstrapService {
  public:
   // `certificate` is what this port shows to its clients, PEM.
-  BootstrapService(BootstrapParams params, const Gatekeeper& gatekeeper, const Store& store, Workers& workers,
+  BootstrapService(BootstrapParams params, const Gatekeeper& gatekeeper, const Store& store, WorkerGroups& workers,
                    const Published<std::string>& certificate);
 
   void handle(wire::Request request, wire::Respond respond) const;
@@ -61,7 +61,7 @@ class BootstrapService {
   const BootstrapParams params_;
   const Gatekeeper& gatekeeper_;
   const Store& store_;
-  Workers& workers_;
+  WorkerGroups& workers_;
   const Published<std::string>& certificate_;
   mutable Published<Good> good_;
 };

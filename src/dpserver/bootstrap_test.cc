@@ -69,7 +69,7 @@ class BootstrapTest : public testing::Test {
   test::House house;
   TokenAuthenticator authenticator{house.secrets, house.clock};
   Gatekeeper gatekeeper{authenticator, house.store, house.admission, house.kinds};
-  Workers workers{2, 100};
+  WorkerGroups workers{2, 0, 100};
   Published<std::string> certificate;
   BootstrapParams params;
 };

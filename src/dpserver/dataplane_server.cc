@@ -67,7 +67,7 @@ struct DataplaneServer::Impl {
                                ? authenticator
                                : make_authenticator(settings.zone_authentication, settings, needs, certificate)),
         gatekeeper(Authenticators(*authenticator, *zone_authenticator), needs.store, needs.admission, needs.kinds),
-        workers(settings.workers, settings.max_waiting),
+        workers(settings.workers, settings.aws ? settings.aws_workers : 0, settings.max_waiting),
         context(new StreamContext{gatekeeper, workers, arrivals, needs.liveness_sink, live}),
         ads(noted_sink,
             [this](const ProxyNode& node, const wire::Headers& headers, const wire::Peer& peer, std::move_only_function<void(Status)> decided) {
@@ -78,7 +78,7 @@ struct DataplaneServer::Impl {
   void admit(const ProxyNode& node, const wire::Headers& headers, const std::string& source, std::move_only_function<void(Status)> decided) {
     // Shared, so that it can be answered when the workers do not take the task.
     auto decide = std::make_shared<std::move_only_function<void(Status)>>(std::move(decided));
-    const bool taken = workers.run([this, node, headers, source, decide] {
+    const bool taken = workers.of(gatekeeper.would_wait(node.id.type, headers)).run([this, node, headers, source, decide] {
       Status status = gatekeeper.let_in(node, headers, source);
       const bool is_in = status.has_value();
       (*decide)(std::move(status));
@@ -162,7 +162,7 @@ struct DataplaneServer::Impl {
     if (interval == Duration::zero()) return;
     recheck_timer = strand.after(interval, [this] {
       // One round at a time: when AWS is slow, the next one waits.
-      const bool taken = workers.run([this] {
+      const bool taken = workers.of(settings.aws.has_value()).run([this] {
         recheck();
         strand.post([this] { recheck_later(); });
       });
@@ -200,7 +200,7 @@ struct DataplaneServer::Impl {
   NotedAdsSink noted_sink{needs.ads_sink, live, [this](StreamId stream, const wire::GrpcStatus& status) { ads.close(stream, status); }};
   const std::shared_ptr<HealthStreams> health_streams = std::make_shared<HealthStreams>();
   std::optional<BootstrapService> bootstrap;  // before the workers, whose tasks use it
-  Workers workers;
+  WorkerGroups workers;
   const std::shared_ptr<StreamContext> context;
   AdsServer ads;
   wire::Strand strand;
@@ -220,6 +220,12 @@ AdsServer& DataplaneServer::ads() { return impl_->ads; }
 void DataplaneServer::on_dataplane_changed(const ProxyId& proxy) {
   impl_->arrivals.announce(proxy);  // its Envoy may have registered it at another control plane
   impl_->refresh_health_streams(proxy);
+}
+std::optional<AwsAuthorityCounts> DataplaneServer::aws_counts() const {
+  for (const SharedAuthenticator& one : {impl_->authenticator, impl_->zone_authenticator}) {
+    if (const auto* aws = dynamic_cast<const AwsAuthenticator*>(one.get())) return aws->counts();
+  }
+  return std::nullopt;
 }
 std::string DataplaneServer::certificate_pem() const {
   const auto pem = impl_->certificate.get();

@@ -56,6 +56,7 @@ struct DataplaneServerSettings {
   BootstrapParams bootstrap;
   HealthStreamSettings health_stream;
   int workers = 16;                     // threads for what waits for the store; concurrent writes share a sync
+  int aws_workers = 32;                 // threads for what waits for AWS: so many calls are under way at most
   std::size_t max_waiting = 10'000;     // proxies that may wait for them; more are sent away, to come again
 };
 
@@ -84,6 +85,8 @@ class DataplaneServer {
   AdsServer& ads();
   // The Dataplane was changed by somebody else than its proxy: what its Envoy probes may have to change.
   void on_dataplane_changed(const ProxyId& proxy);
+  // What proving IAM roles came to; none: nobody proves one.
+  std::optional<AwsAuthorityCounts> aws_counts() const;
   // The certificate that sidecars verify this port by, as PEM.
   std::string certificate_pem() const;
   // Stops accepting, and lets what runs end for at most `grace`.

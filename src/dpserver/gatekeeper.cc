@@ -28,6 +28,11 @@ std::string text_at(const boost::json::value& metadata, std::string_view key) {
 
 }  // namespace
 
+bool Gatekeeper::would_wait(ProxyRole type, const wire::Headers& headers) const {
+  const auto credential = find_credential(headers);
+  return credential && authenticator(type).would_wait(*credential);
+}
+
 Result<Resource> Gatekeeper::read_resource(std::string_view document, const ProxyId& proxy) const {
   const Kind& kind = proxy_kind(proxy.type);
   MESH_TRY(const boost::json::value value, parse_yaml_document(document, kDocumentLimits));

@@ -37,6 +37,9 @@ class Gatekeeper {
   Result<Resource> read_resource(std::string_view document, const ProxyId& proxy) const;
   Result<Resource> find_resource(const ProxyId& proxy) const;
 
+  // Would it wait for somebody far away?
+  bool would_wait(ProxyRole type, const wire::Headers& headers) const;
+
   const Authenticator& authenticator(ProxyRole type) const { return authenticators_.of(type); }
 
  private:

@@ -81,7 +81,7 @@ void HealthStream::refresh() {
     });
   };
   // When too much waits, the next change will be heard.
-  if (!context().workers.run(std::move(read))) return;
+  if (!context().workers.near.run(std::move(read))) return;
 }
 
 }  // namespace mesh

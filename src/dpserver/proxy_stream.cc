@@ -73,7 +73,7 @@ void ProxyStream::identify() {
       if (const auto stream = self.lock()) stream->on_identified(std::move(dataplane));
     });
   };
-  if (!context_->workers.run(std::move(ask))) {
+  if (!context_->workers.of(context_->gatekeeper.would_wait(node_.id.type, stream_->headers())).run(std::move(ask))) {
     end(status_of(error(ErrorKind::Unavailable, "too many proxies wait to be let in; try again later")));
   }
 }

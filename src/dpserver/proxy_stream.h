@@ -20,7 +20,7 @@ namespace mesh {
 // What such streams share.
 struct StreamContext {
   const Gatekeeper& gatekeeper;
-  Workers& workers;
+  WorkerGroups& workers;
   Arrivals& arrivals;
   LivenessSink& sink;
   LiveStreams& live;

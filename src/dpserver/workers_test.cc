@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
+
 namespace mesh {
 namespace {
 
@@ -17,6 +19,15 @@ TEST(Workers, TakeNoMoreBytesThanMayWaitButSmallTasksStill) {
   EXPECT_TRUE(workers.run([] {}, 600));
   EXPECT_FALSE(workers.run([] {}, 600));
   EXPECT_TRUE(workers.run([] {}, 10));
+}
+
+TEST(WorkerGroups, WhatIsNearDoesNotWaitForWhatIsFar) {
+  std::promise<void> answer, done;
+  WorkerGroups workers(1, 1, 10);
+  ASSERT_TRUE(workers.of(true).run([&] { answer.get_future().wait(); }));
+  ASSERT_TRUE(workers.of(false).run([&] { done.set_value(); }));
+  done.get_future().wait();
+  answer.set_value();
 }
 
 }  // namespace

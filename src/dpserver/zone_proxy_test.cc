@@ -1,4 +1,6 @@
 // Zone proxies at the door: with zone tokens, registered as ZoneIngress and ZoneEgress.
+#include "model/zone_proxy.h"
+
 #include <gmock/gmock.h>
 
 #include "admission/bootstrap_defaults.h"
@@ -6,7 +8,6 @@
 #include "dpserver/lifecycle_stream.h"
 #include "dpserver/test_house.h"
 #include "identity/certificates.h"
-#include "model/zone_proxy.h"
 
 namespace mesh {
 namespace {
@@ -28,7 +29,9 @@ class ZoneProxies : public testing::Test {
     const Status made = ensure_defaults(house.store, house.admission, {}, house.clock);
     EXPECT_TRUE(made) << made.error().message();
   }
-  Secret zone_token(ZoneClaims claims) { return *TokenIssuer(house.secrets, house.clock).issue(claims, std::chrono::hours(1)); }
+  Secret zone_token(ZoneClaims claims) {
+    return *TokenIssuer(house.secrets, house.clock).issue(claims, std::chrono::hours(1));
+  }
   std::string let_in(const ProxyNode& who, const Secret& token) {
     const Status status = gatekeeper.let_in(who, test::with_token(token));
     return status ? "in" : status.error().message();
@@ -45,28 +48,34 @@ TEST_F(ZoneProxies, RegisterThemselvesWithAZoneToken) {
   EXPECT_EQ(let_in(zone_node(ProxyRole::Egress, "out-1", kEgress), zone_token({"", {"egress"}})), "in");
   EXPECT_TRUE(is_stored(kZoneIngressKind, "in-1"));
   EXPECT_TRUE(is_stored(kZoneEgressKind, "out-1"));
-  EXPECT_EQ(let_in(zone_node(ProxyRole::Ingress, "in-1", ""), zone_token({"east", {"ingress"}})), "in") << "the stored one";
+  EXPECT_EQ(let_in(zone_node(ProxyRole::Ingress, "in-1", ""), zone_token({"east", {"ingress"}})), "in")
+      << "the stored one";
 }
 
 TEST_F(ZoneProxies, AreRefusedWithATokenOfAnotherScopeOrZone) {
   const ProxyNode ingress = zone_node(ProxyRole::Ingress, "in-1", kIngress);
   EXPECT_THAT(let_in(ingress, zone_token({"east", {"egress"}})), HasSubstr("not for a proxy of type \"ingress\""));
   EXPECT_THAT(let_in(ingress, zone_token({"east", {}})), HasSubstr("scope"));
-  EXPECT_THAT(let_in(ingress, zone_token({"west", {"ingress"}})), HasSubstr("for zone \"west\"; this is zone \"east\""));
+  EXPECT_THAT(let_in(ingress, zone_token({"west", {"ingress"}})),
+              HasSubstr("for zone \"west\"; this is zone \"east\""));
   EXPECT_FALSE(is_stored(kZoneIngressKind, "in-1"));
 }
 
 TEST_F(ZoneProxies, DoNotComeInWithADataplaneTokenNorDataplanesWithAZoneToken) {
   EXPECT_NE(let_in(zone_node(ProxyRole::Ingress, "in-1", kIngress), house.token({})), "in");
-  EXPECT_NE(let_in(test::node("web-1", test::dataplane_json("web-1", "web")), zone_token({"east", {"ingress", "egress"}})), "in");
+  EXPECT_NE(
+      let_in(test::node("web-1", test::dataplane_json("web-1", "web")), zone_token({"east", {"ingress", "egress"}})),
+      "in");
   EXPECT_NE(let_in(zone_node(ProxyRole::Ingress, "in-1", kIngress), Secret()), "in");
 }
 
 TEST_F(ZoneProxies, BringTheResourceOfTheirType) {
   const Secret token = zone_token({"east", {"ingress", "egress"}});
   EXPECT_THAT(let_in(zone_node(ProxyRole::Egress, "in-1", kIngress), token), HasSubstr("must be ZoneEgress"));
-  EXPECT_THAT(let_in(zone_node(ProxyRole::Ingress, "in-2", kIngress), token), HasSubstr("the proxy says that it is .in-2"));
-  EXPECT_THAT(let_in(zone_node(ProxyRole::Ingress, "web-1", test::dataplane_json("web-1", "web")), token), HasSubstr("must be ZoneIngress"));
+  EXPECT_THAT(let_in(zone_node(ProxyRole::Ingress, "in-2", kIngress), token),
+              HasSubstr("the proxy says that it is .in-2"));
+  EXPECT_THAT(let_in(zone_node(ProxyRole::Ingress, "web-1", test::dataplane_json("web-1", "web")), token),
+              HasSubstr("must be ZoneIngress"));
 }
 
 TEST_F(ZoneProxies, MayHaveAnotherKindOfCredentialThanDataplanes) {
@@ -82,12 +91,14 @@ TEST_F(ZoneProxies, GetABootstrapWithoutAHealthStream) {
   request.dns_names = {"cp.mesh"};
   request.valid_for = std::chrono::hours(24);
   Published<std::string> certificate;
-  certificate.set(std::make_shared<const std::string>(make_self_signed(request, KeyType::EcdsaP256, house.clock)->certificate_pem));
-  Workers workers{1, 10};
+  certificate.set(
+      std::make_shared<const std::string>(make_self_signed(request, KeyType::EcdsaP256, house.clock)->certificate_pem));
+  WorkerGroups workers{1, 0, 10};
   BootstrapParams params;
   params.xds_port = 5678;
   const BootstrapService service(params, gatekeeper, house.store, workers, certificate);
-  boost::json::object body = {{"mesh", ""}, {"name", "in-1"}, {"proxyType", "ingress"}, {"dataplaneResource", kIngress}};
+  boost::json::object body = {
+      {"mesh", ""}, {"name", "in-1"}, {"proxyType", "ingress"}, {"dataplaneResource", kIngress}};
   const auto without = parse_bootstrap_request(boost::json::serialize(body));
   ASSERT_TRUE(without) << without.error().message();
   EXPECT_THAT(service.answer(*without, "cp.mesh").error().message(), HasSubstr("zone token is required"));

@@ -1,8 +1,9 @@
 // Answers that cost a call to somebody else, kept by key. Who asks for one that is being fetched waits for it, so that a
-// thousand askers cost one call.
+// thousand askers cost one call. How often each way was taken is counted.
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -22,6 +23,12 @@ class AnswerCache {
     Duration unavailable = std::chrono::seconds(1);
   };
 
+  struct Counts {
+    std::uint64_t kept = 0;    // answered from what was known
+    std::uint64_t shared = 0;  // by waiting for somebody else's call
+    std::uint64_t calls = 0;
+  };
+
   AnswerCache(const Clock& clock, std::size_t max_entries) : clock_(clock), max_entries_(max_entries) {}
 
   // `load` runs without a lock, on this thread.
@@ -31,12 +38,17 @@ class AnswerCache {
     Entry& entry = entries_[key];  // a map: the reference stays good, and loading entries are never removed
     if (entry.is_loading) {
       ++entry.waiting;
+      ++counts_.shared;
       loaded_.wait(lock, [&] { return !entry.is_loading; });
       --entry.waiting;
       return *entry.answer;
     }
-    if (entry.answer && clock_.steady() - entry.at <= allowed_age(*entry.answer, ages)) return *entry.answer;
+    if (is_fresh(entry, ages)) {
+      ++counts_.kept;
+      return *entry.answer;
+    }
     entry.is_loading = true;
+    ++counts_.calls;
     lock.unlock();
     Result<Value> answer = load();
     lock.lock();
@@ -46,6 +58,19 @@ class AnswerCache {
     loaded_.notify_all();
     make_room(ages);
     return answer;
+  }
+
+  // What get() would say at once; none: it would have to wait.
+  std::optional<Result<Value>> peek(const std::string& key, const Ages& ages) const {
+    std::lock_guard lock(mutex_);
+    const auto found = entries_.find(key);
+    if (found == entries_.end() || found->second.is_loading || !is_fresh(found->second, ages)) return std::nullopt;
+    return found->second.answer;
+  }
+
+  Counts counts() const {
+    std::lock_guard lock(mutex_);
+    return counts_;
   }
 
   std::size_t size() const {
@@ -61,6 +86,9 @@ class AnswerCache {
     int waiting = 0;
   };
 
+  bool is_fresh(const Entry& entry, const Ages& ages) const {
+    return entry.answer && clock_.steady() - entry.at <= allowed_age(*entry.answer, ages);
+  }
   static Duration allowed_age(const Result<Value>& answer, const Ages& ages) {
     if (answer) return ages.good;
     return answer.error().kind == ErrorKind::Unavailable ? ages.unavailable : ages.bad;
@@ -83,6 +111,7 @@ class AnswerCache {
   mutable std::mutex mutex_;
   std::condition_variable loaded_;
   std::map<std::string, Entry> entries_;
+  Counts counts_;
 };
 
 }  // namespace mesh

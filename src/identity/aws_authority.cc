@@ -9,6 +9,7 @@ namespace mesh {
 namespace {
 
 constexpr std::size_t kMaxVerified = 50'000;
+constexpr AnswerCache<AwsIdentity>::Ages kProofAges = {.good = AwsAuthority::kMaxAge + AwsAuthority::kMaxAhead, .bad = std::chrono::minutes(1)};
 
 Error unauthenticated(const std::string& text) { return error(ErrorKind::Unauthenticated, text); }
 
@@ -67,40 +68,47 @@ bool AwsAuthority::is_authorised(const std::string& account) const {
   return settings_.accounts.contains(account) || settings_.roles.roles_to_assume.contains(account);
 }
 
-// Before anything is sent.
-Status AwsAuthority::check_proof(const aws::IdentityProof& proof, const ProxyClaims& claims) const {
-  if (!audiences_().contains(proof.claims.audience)) {
-    return unauthenticated("the AWS credential is for the control plane \"" + proof.claims.audience +
-                           "\", which is no name of this one: neither in its certificate nor in kmesh.awsIAM.audiences (KMESH_AWSIAM_AUDIENCES)");
-  }
-  if (proof.claims.type != claims.type || proof.claims.mesh != claims.mesh || proof.claims.name != claims.name) {
-    return unauthenticated("the AWS credential is for " +
-                           described({.type = proof.claims.type, .mesh = proof.claims.mesh, .name = proof.claims.name, .services = {}, .workload = {}}) + ", not for " +
-                           described(claims));
-  }
-  const SystemTime now = needs_.caller.clock->now();
-  if (now - proof.signed_at > kMaxAge) {
-    return unauthenticated("the AWS credential was signed at " + aws::amz_date(proof.signed_at) + ", more than 5 minutes ago; the sidecar signs anew every 2 minutes: is its clock right?");
-  }
-  if (proof.signed_at - now > kMaxAhead) {
-    return unauthenticated("the AWS credential was signed at " + aws::amz_date(proof.signed_at) + ", which is in the future; is the clock of the task right?");
-  }
-  return {};
-}
-
-Result<AwsIdentity> AwsAuthority::identify(const Secret& credential, const ProxyClaims& claims, const std::string& source) {
+// All that can be said of it before anything is sent, and without knowing whose it should be.
+Result<aws::IdentityProof> AwsAuthority::read_proof(const Secret& credential) const {
   if (credential.empty()) return unauthenticated("the IAM role of the task must be proved (taskmesh-dp run --auth-type=aws), and nothing was");
   if (!aws::looks_like_identity_proof(credential.reveal())) {
     return unauthenticated("this control plane wants the IAM role of the task (taskmesh-dp run --auth-type=aws); what was given is something else, such as a dataplane token");
   }
-  const auto proof = aws::parse_identity_proof(credential.reveal());
+  auto proof = aws::parse_identity_proof(credential.reveal());
   if (!proof) return unauthenticated("the AWS credential cannot be used: " + proof.error().message());
-  MESH_RETURN_IF_ERROR(check_proof(*proof, claims));
-  if (misbehaviour_.is_too_much(source)) {
-    return error(ErrorKind::Unavailable, "too many credentials from " + source + " were refused by AWS; try again later");
+  if (!audiences_().contains(proof->claims.audience)) {
+    return unauthenticated("the AWS credential is for the control plane \"" + proof->claims.audience +
+                           "\", which is no name of this one: neither in its certificate nor in kmesh.awsIAM.audiences (KMESH_AWSIAM_AUDIENCES)");
+  }
+  const SystemTime now = needs_.caller.clock->now();
+  if (now - proof->signed_at > kMaxAge) {
+    return unauthenticated("the AWS credential was signed at " + aws::amz_date(proof->signed_at) + ", more than 5 minutes ago; the sidecar signs anew every 2 minutes: is its clock right?");
+  }
+  if (proof->signed_at - now > kMaxAhead) {
+    return unauthenticated("the AWS credential was signed at " + aws::amz_date(proof->signed_at) + ", which is in the future; is the clock of the task right?");
+  }
+  return proof;
+}
+
+Status AwsAuthority::check_claims(const aws::IdentityProof& proof, const ProxyClaims& claims) const {
+  if (proof.claims.type == claims.type && proof.claims.mesh == claims.mesh && proof.claims.name == claims.name) return {};
+  return unauthenticated("the AWS credential is for " +
+                         described({.type = proof.claims.type, .mesh = proof.claims.mesh, .name = proof.claims.name, .services = {}, .workload = {}}) + ", not for " +
+                         described(claims));
+}
+
+Result<AwsIdentity> AwsAuthority::identify(const Secret& credential, const ProxyClaims& claims, const std::string& source) {
+  const auto proof = read_proof(credential);
+  Status good = proof ? check_claims(*proof, claims) : Status(proof.error());
+  if (good && misbehaviour_.is_too_much(source)) {
+    good = error(ErrorKind::Unavailable, "too many credentials from " + source + " were refused by AWS; try again later");
+  }
+  if (!good) {
+    ++refused_unasked_;
+    return std::move(good).error();
   }
   bool was_asked = false;
-  auto identity = verified_.get(aws::sha256(credential.reveal()), {.good = kMaxAge + kMaxAhead, .bad = std::chrono::minutes(1)}, [&] {
+  auto identity = verified_.get(aws::sha256(credential.reveal()), kProofAges, [&] {
     was_asked = true;
     return ask_sts(*proof);
   });
@@ -108,12 +116,22 @@ Result<AwsIdentity> AwsAuthority::identify(const Secret& credential, const Proxy
   return identity;
 }
 
+bool AwsAuthority::would_wait(const Secret& credential) const {
+  if (!read_proof(credential)) return false;
+  const auto known = verified_.peek(aws::sha256(credential.reveal()), kProofAges);
+  return !known || (*known && !roles_.is_known(**known));
+}
+
+AwsAuthorityCounts AwsAuthority::counts() const {
+  return {verified_.counts(), roles_.counts(), refused_unasked_, gate_.held_back() + roles_.held_back()};
+}
+
 Result<AwsIdentity> AwsAuthority::ask_sts(const aws::IdentityProof& proof) {
   MESH_RETURN_IF_ERROR(gate_.enter());
   const auto ask = [&]() -> Result<aws::CallerIdentity> {
     MESH_TRY(wire::ClientRequest request, aws::caller_identity_request(proof));
     request.url = needs_.caller.addresses.url_of("STS", std::string(*request.headers.find("host"))) + "/";
-    MESH_TRY(const aws::XmlElement root, aws::send_query(needs_.caller, "STS", std::move(request)));
+    MESH_TRY(const aws::XmlElement root, aws::send_query(needs_.caller, "STS", "GetCallerIdentity", std::move(request)));
     return aws::read_caller_identity(root);
   };
   auto caller = ask();

@@ -2,6 +2,7 @@
 // role say what it may be.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <set>
 #include <string>
@@ -23,6 +24,14 @@ struct AwsAuthoritySettings {
 // Nobody could come in, or a value is none: says which setting.
 Status check_settings(const AwsAuthoritySettings& settings);
 
+// Where its answers came from, and what it did not even ask about.
+struct AwsAuthorityCounts {
+  AnswerCache<AwsIdentity>::Counts proofs;
+  AnswerCache<aws::Role>::Counts roles;
+  std::uint64_t refused_unasked = 0;  // proofs: not well made, for somebody else, too old, from a source that sends bad ones
+  std::uint64_t held_back = 0;        // calls that the limits or an outage did not let through
+};
+
 // Thread-safe; may block for calls to AWS. Proxies that are let in already do not need it: an outage of AWS keeps new ones
 // out, and says what is down.
 class AwsAuthority {
@@ -35,11 +44,16 @@ class AwsAuthority {
   // Whose proof is it? `source` is the address that it came from. Unauthenticated, Denied, Unavailable; never names the
   // proof.
   Result<AwsIdentity> identify(const Secret& credential, const ProxyClaims& claims, const std::string& source);
+  // Would these two wait for AWS? What can be refused, or is known, does not.
+  bool would_wait(const Secret& credential) const;
+  AwsAuthorityCounts counts() const;
+
   // May this role be that proxy? Bad news is at most ten seconds old.
   Status authorise(const AwsIdentity& identity, const ProxyClaims& claims);
 
  private:
-  Status check_proof(const aws::IdentityProof& proof, const ProxyClaims& claims) const;
+  Result<aws::IdentityProof> read_proof(const Secret& credential) const;
+  Status check_claims(const aws::IdentityProof& proof, const ProxyClaims& claims) const;
   Result<AwsIdentity> ask_sts(const aws::IdentityProof& proof);
   bool is_authorised(const std::string& account) const;
 
@@ -50,6 +64,7 @@ class AwsAuthority {
   CallGate gate_;
   Misbehaviour misbehaviour_;
   AnswerCache<AwsIdentity> verified_;  // by the hash of the proof
+  mutable std::atomic<std::uint64_t> refused_unasked_ = 0;
 };
 
 // arn:aws:sts::123456789012:assumed-role/ROLE/SESSION and nothing else; `partition` is that of the region that was asked.

@@ -33,6 +33,8 @@ class AssumedRole final : public aws::CredentialSource {
 // The name of the role in arn:aws:iam::123456789012:role/some/path/name
 std::string role_name_of(const aws::Arn& arn) { return arn.resource.substr(arn.resource.rfind('/') + 1); }
 
+std::string key_of(const AwsIdentity& identity) { return identity.partition + ":" + identity.account + ":" + identity.role; }
+
 }  // namespace
 
 AwsRoles::AwsRoles(AwsRolesSettings settings, aws::ChainNeeds needs)
@@ -47,9 +49,12 @@ AwsRoles::~AwsRoles() = default;
 Result<aws::Role> AwsRoles::get(const AwsIdentity& identity) { return get(identity, settings_.keep); }
 Result<aws::Role> AwsRoles::get_newer(const AwsIdentity& identity) { return get(identity, settings_.keep_refusals); }
 
+bool AwsRoles::is_known(const AwsIdentity& identity) const {
+  return cache_.peek(key_of(identity), {.good = settings_.keep, .bad = settings_.keep_refusals}).has_value();
+}
+
 Result<aws::Role> AwsRoles::get(const AwsIdentity& identity, Duration age) {
-  const std::string key = identity.partition + ":" + identity.account + ":" + identity.role;
-  auto role = cache_.get(key, {.good = age, .bad = settings_.keep_refusals}, [&] { return fetch(identity); });
+  auto role = cache_.get(key_of(identity), {.good = age, .bad = settings_.keep_refusals}, [&] { return fetch(identity); });
   if (!role) return role;
   if (role->id != identity.role_id) {
     return error(ErrorKind::Denied, "role " + identity.text() + " is not the one that the proxy runs with: it was deleted and made anew, or it is a role of the "

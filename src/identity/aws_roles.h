@@ -36,6 +36,10 @@ class AwsRoles {
 
   // At most `keep` old. Denied: there is no such role (any more), or we may not read it. Unavailable: IAM does not answer.
   Result<aws::Role> get(const AwsIdentity& identity);
+  // Would get() answer at once?
+  bool is_known(const AwsIdentity& identity) const;
+  AnswerCache<aws::Role>::Counts counts() const { return cache_.counts(); }
+  std::uint64_t held_back() const { return gate_.held_back(); }
   // At most `keep_refusals` old: for who would be refused by what is known.
   Result<aws::Role> get_newer(const AwsIdentity& identity);
 

@@ -38,11 +38,21 @@ CallGate::CallGate(std::string service, const Clock& clock, Limits limits)
 
 Status CallGate::enter() {
   std::lock_guard lock(mutex_);
-  const SteadyTime now = clock_.steady();
+  Status open = check_open(clock_.steady());
+  if (open) is_probing_ = pause_ > Duration::zero();
+  else ++held_back_;
+  return open;
+}
+
+Status CallGate::check_open(SteadyTime now) {
   if (now < closed_until_ || is_probing_) return error(ErrorKind::Unavailable, service_ + " does not answer at the moment (" + last_problem_ + "); try again later");
   if (!bucket_.take(now)) return error(ErrorKind::Unavailable, "too many calls to " + service_ + " at once; try again later");
-  is_probing_ = pause_ > Duration::zero();
   return {};
+}
+
+std::uint64_t CallGate::held_back() const {
+  std::lock_guard lock(mutex_);
+  return held_back_;
 }
 
 void CallGate::leave(const Status& outcome) {

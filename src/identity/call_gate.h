@@ -2,6 +2,7 @@
 // that grows goes alone, the others are told at once what is down.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
@@ -37,12 +38,16 @@ class CallGate {
   Status enter();
   // After each call that entered. `outcome` Unavailable: it did not answer, or asked us to slow down.
   void leave(const Status& outcome);
+  std::uint64_t held_back() const;  // how often enter() said no
 
  private:
+  Status check_open(SteadyTime now);
+
   const std::string service_;
   const Clock& clock_;
   const Limits limits_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::uint64_t held_back_ = 0;
   TokenBucket bucket_;
   Duration pause_{};
   SteadyTime closed_until_{};

@@ -1,8 +1,9 @@
-// The proxies at the edge of a zone: traffic from other zones enters by an ingress, traffic to them (and to the outside)
-// may leave by an egress. They belong to no mesh.
+// The proxies at the edge of a zone: traffic from other zones enters by an ingress, traffic to them (and to the
+// outside) may leave by an egress. They belong to no mesh.
 #pragma once
 
 #include <boost/describe/class.hpp>
+
 #include <cstdint>
 #include <map>
 #include <optional>

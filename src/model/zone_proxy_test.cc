@@ -1,8 +1,7 @@
 #include "model/zone_proxy.h"
 
-#include <gmock/gmock.h>
-
 #include <boost/json.hpp>
+#include <gmock/gmock.h>
 
 #include "model/builtin.h"
 #include "model/proxy.h"
@@ -26,19 +25,29 @@ std::vector<std::string> wrong_fields(const std::string& text) {
 }
 
 TEST(ZoneIngress, ListensSomewhereAndIsReachedThereOrElsewhere) {
-  EXPECT_THAT(wrong_fields(R"({"type":"ZoneIngress","name":"x","networking":{"address":"10.0.0.5","port":10001}})"), IsEmpty());
-  EXPECT_THAT(wrong_fields(R"({"type":"ZoneIngress","name":"x","networking":{"port":10001,"advertisedAddress":"in.example","advertisedPort":10001}})"), IsEmpty());
+  EXPECT_THAT(wrong_fields(R"({"type":"ZoneIngress","name":"x","networking":{"address":"10.0.0.5","port":10001}})"),
+              IsEmpty());
+  EXPECT_THAT(
+      wrong_fields(
+          R"({"type":"ZoneIngress","name":"x","networking":{"port":10001,"advertisedAddress":"in.example","advertisedPort":10001}})"),
+      IsEmpty());
   EXPECT_THAT(wrong_fields(R"({"type":"ZoneIngress","name":"x"})"), ElementsAre("networking.port"));
-  EXPECT_THAT(wrong_fields(R"({"type":"ZoneIngress","name":"x","networking":{"address":"0.0.0.0","port":70000,"advertisedAddress":"a.b"},)"
-                           R"("availableServices":[{"tags":{"version":"1"}}]})"),
-              ElementsAre("networking.advertisedPort", "networking.address", "networking.port", "availableService[0].tags"));
-  EXPECT_THAT(wrong_fields(R"({"type":"ZoneIngress","name":"x","networking":{"address":"127.0.0.1","port":9901,"admin":{"port":9901},"advertisedPort":1}})"),
-              ElementsAre("networking.admin.port", "networking.advertisedAddress"));
+  EXPECT_THAT(
+      wrong_fields(
+          R"({"type":"ZoneIngress","name":"x","networking":{"address":"0.0.0.0","port":70000,"advertisedAddress":"a.b"},)"
+          R"("availableServices":[{"tags":{"version":"1"}}]})"),
+      ElementsAre("networking.advertisedPort", "networking.address", "networking.port", "availableService[0].tags"));
+  EXPECT_THAT(
+      wrong_fields(
+          R"({"type":"ZoneIngress","name":"x","networking":{"address":"127.0.0.1","port":9901,"admin":{"port":9901},"advertisedPort":1}})"),
+      ElementsAre("networking.admin.port", "networking.advertisedAddress"));
 }
 
 TEST(ZoneEgress, ListensSomewhere) {
-  EXPECT_THAT(wrong_fields(R"({"type":"ZoneEgress","name":"x","networking":{"address":"10.0.0.6","port":10002}})"), IsEmpty());
-  EXPECT_THAT(wrong_fields(R"({"type":"ZoneEgress","name":"x","networking":{"address":"::"}})"), ElementsAre("networking.address", "networking.port"));
+  EXPECT_THAT(wrong_fields(R"({"type":"ZoneEgress","name":"x","networking":{"address":"10.0.0.6","port":10002}})"),
+              IsEmpty());
+  EXPECT_THAT(wrong_fields(R"({"type":"ZoneEgress","name":"x","networking":{"address":"::"}})"),
+              ElementsAre("networking.address", "networking.port"));
 }
 
 TEST(Proxy, IsFoundByItsResourceAndItsInsight) {
