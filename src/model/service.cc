@@ -54,12 +54,14 @@ bool ServiceSelector::selects(const Resource& resource) const {
 
 std::string ServicePort::section_name() const { return name && !name->empty() ? *name : std::to_string(port); }
 
+std::int64_t ServicePort::target_number() const {
+  if (target_port.is_int64()) return target_port.get_int64();
+  return target_port.is_uint64() ? static_cast<std::int64_t>(target_port.get_uint64()) : port;
+}
+
 bool ServicePort::leads_to(const Inbound& inbound) const {
   if (target_port.is_string()) return std::string_view(target_port.get_string()) == inbound.name;
-  const auto wanted = target_port.is_int64()    ? target_port.get_int64()
-                      : target_port.is_uint64() ? static_cast<std::int64_t>(target_port.get_uint64())
-                                                : port;
-  return wanted == static_cast<std::int64_t>(inbound.port);
+  return target_number() == static_cast<std::int64_t>(inbound.port);
 }
 
 std::string MultiZonePort::section_name() const { return name && !name->empty() ? *name : std::to_string(port); }

@@ -64,6 +64,7 @@ struct ServicePort {
   std::string app_protocol = "tcp";
 
   std::string section_name() const;             // its name, or its number
+  std::int64_t target_number() const;           // target_port where it is a number; else `port`
   bool leads_to(const Inbound& inbound) const;  // by target_port alone
   static constexpr std::array kRules = {FieldRule{.member = "port", .required = true}};
   friend bool operator==(const ServicePort&, const ServicePort&) = default;

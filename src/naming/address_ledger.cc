@@ -63,11 +63,10 @@ void AddressLedger::on_block_gone(const std::string& name) {
   blocks_.erase(block);
 }
 
-Result<std::string> AddressLedger::take(const std::string& owner, SystemTime now) {
+Result<std::string> AddressLedger::take(const std::string& owner) {
   AddressPool& pool = pools_[index_of(owner)];
   if (holds(owner)) return format_ipv4(*pool.find(owner));
-  for (const Ipv4 address : pool.expire(now)) touch(address);
-  MESH_TRY(const Ipv4 address, pool.take(owner, now));
+  MESH_TRY(const Ipv4 address, pool.take(owner));
   touch(address);
   return format_ipv4(address);
 }
@@ -98,9 +97,14 @@ void AddressLedger::release(const std::string& owner, SystemTime now) {
   if (const std::optional<Ipv4> address = pools_[index_of(owner)].release(owner, now)) touch(*address);
 }
 
-void AddressLedger::expire(SystemTime now) {
+bool AddressLedger::expire(SystemTime now) {
+  bool any = false;
   for (AddressPool& pool : pools_)
-    for (const Ipv4 address : pool.expire(now)) touch(address);
+    for (const Ipv4 address : pool.expire(now)) {
+      touch(address);
+      any = true;
+    }
+  return any;
 }
 
 std::optional<SystemTime> AddressLedger::next_expiry() const {

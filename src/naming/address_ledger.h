@@ -35,13 +35,13 @@ class AddressLedger {
   void on_block(const Resource& block);
   void on_block_gone(const std::string& name);
 
-  Result<std::string> take(const std::string& owner, SystemTime now);
+  Result<std::string> take(const std::string& owner);
   std::optional<std::string> find(const std::string& owner) const;  // also of one that is kept back
   bool holds(const std::string& owner) const;                       // and not kept back
   // The owner uses this address since before there was a ledger. False: it is another's, or outside of the range.
   bool adopt(const std::string& owner, const std::string& address);
   void release(const std::string& owner, SystemTime now);
-  void expire(SystemTime now);
+  bool expire(SystemTime now);  // true: some address is free again
   std::optional<SystemTime> next_expiry() const;
 
   // Blocks that are not as they were stored. Each is given once, and again when `on_write_failed` or the store says

@@ -35,14 +35,13 @@ bool AddressPool::set(Ipv4 address, const Holder* holder) {
   return true;
 }
 
-Result<Ipv4> AddressPool::take(const std::string& owner, SystemTime now) {
+Result<Ipv4> AddressPool::take(const std::string& owner) {
   if (const auto found = by_owner_.find(owner); found != by_owner_.end()) {
     Holder& holder = holders_.at(found->second);
     if (holder.freed) freed_.erase({*holder.freed, found->second});
     holder.freed.reset();
     return found->second;
   }
-  expire(now);
   const std::optional<Ipv4> address = next_free();
   if (!address)
     return error(ErrorKind::Unavailable,

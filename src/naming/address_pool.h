@@ -37,7 +37,7 @@ class AddressPool {
 
   // The owner's address: the one it has, the one it had when that is still kept back, or the next free one. Unavailable
   // when there is none, and why.
-  Result<Ipv4> take(const std::string& owner, SystemTime now);
+  Result<Ipv4> take(const std::string& owner);
   std::optional<Ipv4> find(const std::string& owner) const;  // also one that is kept back
   std::optional<Ipv4> release(const std::string& owner, SystemTime now);
   // Addresses that were kept back long enough are free from now on.
