@@ -64,8 +64,9 @@ Actions Lifecycle::on_check(const std::string& problem, bool answered) {
     Actions actions;
     if (waiting) {
       actions = tell(Standing::Ready, {});
-      actions.push_back(say(phase_ == Phase::Starting ? "ready: Envoy has its configuration and every inbound takes connections"
-                                                      : "ready again"));
+      actions.push_back(say(phase_ == Phase::Starting
+                                ? "ready: Envoy has its configuration and every inbound takes connections"
+                                : "ready again"));
       phase_ = Phase::Ready;
     }
     last_problem_.clear();
@@ -149,6 +150,9 @@ Actions Lifecycle::on_withdrawn() {
   if (phase_ == Phase::Leaving) {
     actions.push_back(say("withdrawn: nobody in the mesh sends here any more"));
     begin_drain(actions, true);
+  } else if (phase_ == Phase::Withdrawing && !settled_) {
+    settled_ = true;
+    actions.push_back(say("withdrawn: nobody in the mesh sends here any more; staying until the application is gone"));
   } else if (phase_ == Phase::Draining && !settled_) {
     settled_ = true;
     actions.push_back(stop_timer(Timer::Settle));
@@ -249,11 +253,16 @@ Actions Lifecycle::on_stop_signal(int number) {
     return actions;
   }
 
-  actions = tell(Standing::Leaving, "the task stops");
+  if (phase_ != Phase::Withdrawing) actions = tell(Standing::Leaving, "the task stops");
   actions.push_back(stop_timer(Timer::Check));
   actions.push_back(start_timer(Timer::DrainEnd, budget_ - kill_reserve()));
   if (drained_before_) {
     begin_stop(actions);
+    return actions;
+  }
+  if (phase_ == Phase::Withdrawing && settled_) {
+    actions.push_back(say("asked to stop (" + name + "): the mesh was left before"));
+    begin_drain(actions, true);
     return actions;
   }
   actions.push_back(say("asked to stop (" + name + "): leaving the mesh first"));
@@ -268,7 +277,8 @@ Actions Lifecycle::on_stop_signal(int number) {
 }
 
 Actions Lifecycle::on_drain_signal() {
-  if (drained_before_ || !envoy_runs_ || (phase_ != Phase::Starting && phase_ != Phase::Ready && phase_ != Phase::NotReady)) {
+  if (drained_before_ || !envoy_runs_ ||
+      (phase_ != Phase::Starting && phase_ != Phase::Ready && phase_ != Phase::NotReady)) {
     return {};
   }
   drained_before_ = true;
@@ -278,6 +288,17 @@ Actions Lifecycle::on_drain_signal() {
   actions.push_back({.kind = Action::Kind::FailHealthChecks});
   actions.push_back({.kind = Action::Kind::DrainListeners});
   phase_ = Phase::NotReady;
+  return actions;
+}
+
+Actions Lifecycle::on_stop_announced() {
+  if (!envoy_runs_ || drained_before_ ||
+      (phase_ != Phase::Starting && phase_ != Phase::Ready && phase_ != Phase::NotReady))
+    return {};
+  Actions actions = tell(Standing::Leaving, "the task is to stop");
+  actions.push_back(stop_timer(Timer::Check));
+  actions.push_back(say("the task is to stop: leaving the mesh while the application still serves"));
+  phase_ = Phase::Withdrawing;
   return actions;
 }
 

@@ -1,6 +1,6 @@
-// Where one proxy stands between its start and its end, and what is to be done next. Events in, actions out: no sockets,
-// no processes, no clock; timers are actions that come back as events. Runs on one strand; `Sidecar` carries the actions
-// out.
+// Where one proxy stands between its start and its end, and what is to be done next. Events in, actions out: no
+// sockets, no processes, no clock; timers are actions that come back as events. Runs on one strand; `Sidecar` carries
+// the actions out.
 //
 //   Starting ──► Ready ──► Leaving ──► Draining ──► Stopping ──► done
 //                 ▲ ▼         (SIGTERM: first nobody gets this endpoint any more, then running requests end)
@@ -18,7 +18,7 @@
 
 namespace mesh::sidecar {
 
-enum class Phase { Starting, Ready, NotReady, Leaving, Draining, Stopping, Failing, Done };
+enum class Phase { Starting, Ready, NotReady, Withdrawing, Leaving, Draining, Stopping, Failing, Done };
 
 // What the readiness port and the control plane are told.
 enum class Standing { Starting, Ready, Leaving };
@@ -34,16 +34,16 @@ enum class Timer {
 
 struct Action {
   enum class Kind {
-    Tell,               // `standing`, with `text` as the reason: readiness port and report stream
-    StartTimer,         // `timer` after `delay`; replaces the same timer
+    Tell,        // `standing`, with `text` as the reason: readiness port and report stream
+    StartTimer,  // `timer` after `delay`; replaces the same timer
     StopTimer,
-    CheckEnvoy,         // ask admin /ready (and probe the inbounds when `number` is 1) → on_check
-    FailHealthChecks,   // others that check our health actively must see it
-    DrainListeners,     // new requests get "go away" with their answer
-    CountConnections,   // → on_connections
-    SignalEnvoy,        // `number`
-    Exit,               // `number` is the exit code
-    Say,                // `text`, for people
+    CheckEnvoy,        // ask admin /ready (and probe the inbounds when `number` is 1) → on_check
+    FailHealthChecks,  // others that check our health actively must see it
+    DrainListeners,    // new requests get "go away" with their answer
+    CountConnections,  // → on_connections
+    SignalEnvoy,       // `number`
+    Exit,              // `number` is the exit code
+    Say,               // `text`, for people
   };
   Kind kind = Kind::Say;
   Standing standing = Standing::Starting;
@@ -68,8 +68,8 @@ class Lifecycle {
   explicit Lifecycle(Duration stop_budget);
 
   Actions on_envoy_started();
-  // `problem` says what is missing; empty: everything is as it should be. `answered`: Envoy itself said so. Once ready, an
-  // admin interface that is too busy to answer takes nothing back: Envoy serves traffic on other threads.
+  // `problem` says what is missing; empty: everything is as it should be. `answered`: Envoy itself said so. Once ready,
+  // an admin interface that is too busy to answer takes nothing back: Envoy serves traffic on other threads.
   Actions on_check(const std::string& problem, bool answered = true);
   Actions on_timer(Timer timer);
   // The control plane's side of the report stream. `can_confirm` is false when it does not know such a thing (a stock
@@ -80,8 +80,9 @@ class Lifecycle {
   // How many connections and requests the inbounds still have; -1: Envoy did not say.
   Actions on_connections(long active);
   Actions on_envoy_ended(ProcessEnd end);
-  Actions on_stop_signal(int number);   // SIGTERM, SIGINT; a second one hurries
-  Actions on_drain_signal();            // SIGUSR2: drain, but stay
+  Actions on_stop_signal(int number);  // SIGTERM, SIGINT; a second one hurries
+  Actions on_drain_signal();           // SIGUSR2: drain, but stay
+  Actions on_stop_announced();         // the task is to stop: SIGTERM will come when the application is gone
 
   Phase phase() const { return phase_; }
   Standing standing() const { return standing_; }
@@ -98,9 +99,9 @@ class Lifecycle {
   Duration check_pause_{};
   std::string last_problem_;
   bool envoy_runs_ = false;
-  bool can_confirm_ = true;   // until the control plane says that it cannot
+  bool can_confirm_ = true;  // until the control plane says that it cannot
   bool connected_ = false;
-  bool settled_ = false;      // others know that this endpoint is gone
+  bool settled_ = false;  // others know that this endpoint is gone
   bool drained_before_ = false;
   ProcessEnd failure_;
 };

@@ -15,9 +15,8 @@ bool has(const Actions& actions, Kind kind) {
   return std::any_of(actions.begin(), actions.end(), [&](const Action& action) { return action.kind == kind; });
 }
 bool tells(const Actions& actions, Standing standing) {
-  return std::any_of(actions.begin(), actions.end(), [&](const Action& action) {
-    return action.kind == Kind::Tell && action.standing == standing;
-  });
+  return std::any_of(actions.begin(), actions.end(),
+                     [&](const Action& action) { return action.kind == Kind::Tell && action.standing == standing; });
 }
 Duration delay_of(const Actions& actions, Timer timer) {
   for (const Action& action : actions) {
@@ -175,6 +174,35 @@ TEST_F(LifecycleTest, ExitsAtOnceOnSigtermAfterADrainSignal) {
 TEST(ProcessEndTest, SaysHowAProcessEnded) {
   EXPECT_EQ(ProcessEnd{.exit_code = 2}.to_string(), "exit code 2");
   EXPECT_EQ(ProcessEnd{.signal = SIGKILL}.to_string(), "signal 9 (Killed)");
+}
+
+TEST_F(LifecycleTest, AnAnnouncedStopLeavesTheMeshAtOnceAndWaitsForTheSignal) {
+  make_ready();
+  const Actions announced = lifecycle.on_stop_announced();
+  EXPECT_TRUE(tells(announced, Standing::Leaving));
+  EXPECT_FALSE(has(announced, Kind::DrainListeners)) << "the application still serves";
+  EXPECT_TRUE(lifecycle.on_check({}).empty()) << "an answer that was under way changes nothing";
+  EXPECT_FALSE(has(lifecycle.on_withdrawn(), Kind::SignalEnvoy));
+  EXPECT_EQ(lifecycle.phase(), Phase::Withdrawing);
+
+  const Actions stop = lifecycle.on_stop_signal(SIGTERM);
+  EXPECT_FALSE(has(stop, Kind::Tell)) << "it was told before";
+  EXPECT_TRUE(has(stop, Kind::DrainListeners));
+  EXPECT_EQ(lifecycle.phase(), Phase::Draining);
+}
+
+TEST_F(LifecycleTest, ASignalThatComesBeforeTheConfirmationWaitsForIt) {
+  make_ready();
+  lifecycle.on_stop_announced();
+  EXPECT_GT(delay_of(lifecycle.on_stop_signal(SIGTERM), Timer::LeaveConfirm), 0s);
+  EXPECT_EQ(lifecycle.phase(), Phase::Leaving);
+  EXPECT_TRUE(has(lifecycle.on_withdrawn(), Kind::DrainListeners));
+}
+
+TEST_F(LifecycleTest, AnAnnouncementAfterTheSignalChangesNothing) {
+  make_ready();
+  lifecycle.on_stop_signal(SIGTERM);
+  EXPECT_TRUE(lifecycle.on_stop_announced().empty());
 }
 
 }  // namespace

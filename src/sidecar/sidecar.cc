@@ -14,6 +14,7 @@
 #include "sidecar/lifecycle_report.h"
 #include "sidecar/readiness.h"
 #include "sidecar/role_proof.h"
+#include "sidecar/task_watch.h"
 #include "sidecar/token.h"
 #include "sidecar/work_dir.h"
 
@@ -178,6 +179,26 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     envoy = std::move(*started);
     MESH_LOG_INFO("sidecar", "started {} as process {}", envoy_path, envoy->pid());
     carry_out(lifecycle.on_envoy_started());
+    watch_task();
+  }
+
+  void watch_task() {
+    const std::string uri = around.environment.get("ECS_CONTAINER_METADATA_URI_V4");
+    if (uri.empty()) return;
+    std::vector<AppPort> apps = app_ports_of(request.resource);
+    for (const AppPort& app : apps) silent_apps.push_back(app.inbound_port);
+    task_watch.emplace(around.loop, strand, uri, std::move(apps),
+                       TaskWatchEvents{.on_stopping = [this] { carry_out(lifecycle.on_stop_announced()); },  // we own it
+                                       .on_apps = [this](auto ports, std::string reason) { on_apps(std::move(ports), std::move(reason)); }});
+    task_watch->start();
+  }
+
+  void on_apps(std::vector<std::uint32_t> ports, std::string reason) {
+    if (finished) return;
+    if (!reason.empty()) MESH_LOG_INFO("sidecar", "given to nobody yet: {}", reason);
+    if (silent_apps == ports) return;
+    silent_apps = std::move(ports);
+    if (report && lifecycle.standing() != Standing::Leaving) tell(lifecycle.standing(), std::move(reason));
   }
 
   // --- while it runs --------------------------------------------------------------------------------------------
@@ -233,7 +254,9 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   void tell(Standing standing, std::string reason) {
     readiness->set(standing);
     if (!report) report.emplace(around.loop, strand, report_settings(), report_events());
-    report->tell(standing, std::move(reason), unavailable_ports);
+    std::vector<std::uint32_t> ports = unavailable_ports;
+    ports.insert(ports.end(), silent_apps.begin(), silent_apps.end());
+    report->tell(standing, std::move(reason), std::move(ports));
   }
 
   ReportSettings report_settings() {
@@ -276,6 +299,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   void finish(int exit_code) {
     if (std::exchange(finished, true)) return;
     timers.clear();
+    task_watch.reset();
     on_exit(exit_code);
   }
 
@@ -300,7 +324,9 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   std::optional<EnvoyAdmin> admin;
   std::optional<InboundProbe> probe;
   std::optional<LifecycleReport> report;
-  std::vector<std::uint32_t> unavailable_ports;
+  std::vector<std::uint32_t> unavailable_ports;  // where Envoy takes no connections
+  std::vector<std::uint32_t> silent_apps;        // inbounds whose application takes none
+  std::optional<TaskWatch> task_watch;
   std::map<Timer, wire::Timer> timers;
   bool finished = false;
 };
