@@ -39,6 +39,18 @@ TEST(Packing, GivesAnotherVersionForOtherContent) {
   EXPECT_NE(make_resource("a", changed).version, make_resource("a", listener_with_many_tags()).version);
 }
 
+TEST(Packing, WritesWhatAnAnyWouldWrite) {
+  for (const int tags : {0, 1, 3, 50}) {  // nothing; lengths of one, two and three bytes
+    ::envoy::config::listener::v3::Listener listener;
+    if (tags > 0) listener.set_name(std::string(static_cast<std::size_t>(tags * tags * 40), 'x'));
+    google::protobuf::Any any;
+    any.set_type_url("type.googleapis.com/envoy.config.listener.v3.Listener");
+    any.set_value(listener.SerializeAsString());
+
+    EXPECT_EQ(*make_resource("a", listener).body, any.SerializeAsString());
+  }
+}
+
 TEST(Packing, PrintsWhatIsInsideAnAny) {
   ::envoy::config::listener::v3::Listener listener;
   ::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager http;

@@ -9,23 +9,56 @@
 #include <google/protobuf/util/type_resolver_util.h>
 #include <xxhash.h>
 
+#include <atomic>
+
 namespace mesh::envoy {
 namespace {
 
+std::atomic<std::uint64_t> made{0};
+
 constexpr std::string_view kTypePrefix = "type.googleapis.com/";
+
+// After message.ByteSizeLong(), whose answer is the room that there must be.
+void write_deterministically(const google::protobuf::Message& message, char* target, std::size_t size) {
+  google::protobuf::io::ArrayOutputStream sink(target, static_cast<int>(size));
+  google::protobuf::io::CodedOutputStream stream(&sink);
+  stream.SetSerializationDeterministic(true);
+  message.SerializeWithCachedSizes(&stream);
+}
 
 // Into a string of the right size at once: one that grows while it is written to costs as much as the writing.
 std::string serialize_deterministically(const google::protobuf::Message& message) {
   std::string out(message.ByteSizeLong(), '\0');
-  google::protobuf::io::ArrayOutputStream sink(out.data(), static_cast<int>(out.size()));
-  google::protobuf::io::CodedOutputStream stream(&sink);
-  stream.SetSerializationDeterministic(true);
-  message.SerializeWithCachedSizes(&stream);
+  write_deterministically(message, out.data(), out.size());
   return out;
 }
 
-std::string type_url(const google::protobuf::Message& message) {
-  return std::string(kTypePrefix) + message.GetDescriptor()->full_name();
+// A string or bytes field of protobuf's wire format: its tag, its length and room for what it holds. Returns where that
+// begins in `out`.
+std::size_t append_field(int number, std::size_t size, std::string& out) {
+  out += static_cast<char>(number << 3 | 2);
+  std::size_t rest = size;
+  for (; rest >= 0x80; rest >>= 7) out += static_cast<char>((rest & 0x7f) | 0x80);
+  out += static_cast<char>(rest);
+  const std::size_t begin = out.size();
+  out.resize(begin + size);
+  return begin;
+}
+
+// The bytes of an Any that holds the message: written once, where an Any would have them written and copied.
+std::string serialize_as_any(const google::protobuf::Message& message) {
+  const std::string& type = message.GetDescriptor()->full_name();
+  const std::size_t size = message.ByteSizeLong();
+  std::string out;
+  out.reserve(size + kTypePrefix.size() + type.size() + 16);
+  const std::size_t url =
+      append_field(google::protobuf::Any::kTypeUrlFieldNumber, kTypePrefix.size() + type.size(), out);
+  kTypePrefix.copy(out.data() + url, kTypePrefix.size());
+  type.copy(out.data() + url + kTypePrefix.size(), type.size());
+  if (size == 0) return out;
+  const std::size_t value = append_field(google::protobuf::Any::kValueFieldNumber, size, out);
+  write_deterministically(message, out.data() + value, size);
+  return out;
 }
 
 }  // namespace
@@ -33,21 +66,34 @@ std::string type_url(const google::protobuf::Message& message) {
 std::string serialize(const google::protobuf::Message& message) { return serialize_deterministically(message); }
 
 void pack_any(const google::protobuf::Message& message, google::protobuf::Any& into) {
-  into.set_type_url(type_url(message));
-  *into.mutable_value() = serialize_deterministically(message);
+  const std::string& type = message.GetDescriptor()->full_name();
+  std::string& url = *into.mutable_type_url();
+  url.reserve(kTypePrefix.size() + type.size());
+  url = kTypePrefix;
+  url += type;
+  std::string& value = *into.mutable_value();
+  value.resize(message.ByteSizeLong());
+  write_deterministically(message, value.data(), value.size());
 }
 
 NamedResource make_resource(std::string name, const google::protobuf::Message& message) {
-  google::protobuf::Any any;
-  pack_any(message, any);
-  std::string bytes = serialize_deterministically(any);
+  made.fetch_add(1, std::memory_order_relaxed);
+  std::string bytes = serialize_as_any(message);
   std::string version = version_of(bytes);
   return {std::move(name), std::move(version), make_bytes(std::move(bytes))};
 }
 
+std::uint64_t resources_made() { return made.load(std::memory_order_relaxed); }
+
 std::string version_of(std::string_view bytes) {
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+  std::string out(32, '0');
+  const auto write = [&](std::uint64_t half, std::size_t end) {
+    for (; half != 0; half >>= 4) out[--end] = "0123456789abcdef"[half & 15];
+  };
+  write(hash.high64, 16);
+  write(hash.low64, 32);
+  return out;
 }
 
 void set_duration(google::protobuf::Duration* target, Duration value) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,9 @@ void pack_any(const google::protobuf::Message& message, google::protobuf::Any& i
 
 // A resource as discovery sends it: the body is a serialised Any.
 NamedResource make_resource(std::string name, const google::protobuf::Message& message);
+
+// How many resources this process has made so far: what a change costs can be counted.
+std::uint64_t resources_made();
 
 // 32 hexadecimal digits that change when the bytes do. No protection against intent: hash only what we made.
 std::string version_of(std::string_view bytes);

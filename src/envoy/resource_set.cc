@@ -35,7 +35,8 @@ void seal_chain(const Chain& chain, proto::FilterChain& sealed) {
     chain.http->clear_http_filters();
     for (const Filter& filter : chain.http_filters) add_http_filter(filter.name, *filter.config, *chain.http);
     // The router is where a request leaves the filters: always the last.
-    add_http_filter("envoy.filters.http.router", ::envoy::extensions::filters::http::router::v3::Router(), *chain.http);
+    add_http_filter("envoy.filters.http.router",
+                    ::envoy::extensions::filters::http::router::v3::Router::default_instance(), *chain.http);
     add_network_filter("envoy.filters.network.http_connection_manager", *chain.http, sealed);
   } else if (chain.tcp != nullptr) {
     add_network_filter("envoy.filters.network.tcp_proxy", *chain.tcp, sealed);
@@ -53,7 +54,7 @@ NamedResource seal(const ListenerDraft& draft) {
   if (draft.inspects_tls) {
     auto* filter = draft.shell->add_listener_filters();
     filter->set_name("envoy.filters.listener.tls_inspector");
-    pack_any(::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector(),
+    pack_any(::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector::default_instance(),
              *filter->mutable_typed_config());
   }
   return make_resource(draft.shell->name(), *draft.shell);
@@ -70,12 +71,20 @@ NamedResource seal(const ClusterDraft& draft) {
 }
 
 template <class Drafts>
-NamedResources seal_all(const Drafts& drafts) {
+ResourceSet::Sealed seal_all(const Drafts& drafts) {
   auto sealed = std::make_shared<std::vector<NamedResource>>();
   sealed->reserve(drafts.size());
   for (const auto& draft : drafts) sealed->push_back(seal(draft));
   std::sort(sealed->begin(), sealed->end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return sealed;
+}
+
+// Most drafts fit in here. Whoever builds one after the other uses the same memory again.
+constexpr std::size_t kBlockSize = 64 * 1024;
+thread_local std::unique_ptr<char[]> spare_block;
+
+std::unique_ptr<char[]> take_block() {
+  return spare_block ? std::move(spare_block) : std::make_unique_for_overwrite<char[]>(kBlockSize);
 }
 
 }  // namespace
@@ -87,9 +96,17 @@ Protocol parse_protocol(std::string_view text) {
   return Protocol::Tcp;
 }
 
-ResourceSet::ResourceSet() : arena_(std::make_unique<google::protobuf::Arena>()) {}
+ResourceSet::ResourceSet() : block_(take_block()) {
+  google::protobuf::ArenaOptions options;
+  options.initial_block = block_.get();
+  options.initial_block_size = kBlockSize;
+  arena_ = std::make_unique<google::protobuf::Arena>(options);
+}
 
-ResourceSet::~ResourceSet() = default;
+ResourceSet::~ResourceSet() {
+  arena_.reset();
+  spare_block = std::move(block_);
+}
 
 ListenerDraft& ResourceSet::add_listener(ListenerDraft listener) {
   return listeners_.emplace_back(std::move(listener));
@@ -104,9 +121,9 @@ ClusterDraft* ResourceSet::find_cluster(std::string_view name) {
   return nullptr;
 }
 
-NamedResources ResourceSet::seal_listeners() { return seal_all(listeners_); }
+ResourceSet::Sealed ResourceSet::seal_listeners() { return seal_all(listeners_); }
 
-NamedResources ResourceSet::seal_clusters() { return seal_all(clusters_); }
+ResourceSet::Sealed ResourceSet::seal_clusters() { return seal_all(clusters_); }
 
 google::protobuf::Message* ResourceSet::new_message(const google::protobuf::Message& prototype) {
   return prototype.New(arena_.get());

@@ -124,13 +124,15 @@ class ResourceSet {
     return static_cast<T*>(new_message(T::default_instance()));
   }
 
-  // The finished resources, in the order of their names.
-  NamedResources seal_listeners();
-  NamedResources seal_clusters();
+  // The finished resources, in the order of their names. Nobody else has them yet.
+  using Sealed = std::shared_ptr<std::vector<NamedResource>>;
+  Sealed seal_listeners();
+  Sealed seal_clusters();
 
  private:
   google::protobuf::Message* new_message(const google::protobuf::Message& prototype);
 
+  std::unique_ptr<char[]> block_;  // the first that the arena fills
   std::unique_ptr<google::protobuf::Arena> arena_;
   std::deque<ListenerDraft> listeners_;
   std::deque<ClusterDraft> clusters_;

@@ -1,7 +1,8 @@
 #include "insight/insight_book.h"
 
-#include <algorithm>
 #include <boost/json.hpp>
+
+#include <algorithm>
 #include <utility>
 
 #include "base/random.h"
@@ -59,8 +60,8 @@ void InsightBook::on_connected(std::uint64_t stream, const Connection& connectio
   const bool was_of_another = is_of_another(row);
   for (Subscription& earlier : row.subscriptions) {
     if (!earlier.is_online()) continue;
-    const bool is_ours = std::ranges::any_of(streams_, [&](const auto& open) { return open.second.subscription == earlier.id; });
-    if (!is_ours) earlier.disconnect_time = now;  // of a control plane that is no more
+    if (!is_connected(connection.proxy, earlier.id))
+      earlier.disconnect_time = now;  // of a control plane that is no more
   }
   boost::system::error_code problem;
   boost::json::value metadata = boost::json::parse(connection.metadata_json, problem);
@@ -76,6 +77,7 @@ void InsightBook::on_connected(std::uint64_t stream, const Connection& connectio
   next.version = version_of(metadata, connection);
   row.metadata = std::move(metadata);
   streams_[stream] = {connection.proxy, next.id};
+  open_[connection.proxy].insert(next.id);
   row.subscriptions.push_back(std::move(next));
   cut(row);
   put_manager(connection.proxy, row);
@@ -191,11 +193,21 @@ void InsightBook::on_disconnected(std::uint64_t stream, SystemTime now) {
     subscription->disconnect_time = now;
     touch(streams_.at(stream).proxy, Urgency::Soon);
   }
-  streams_.erase(stream);
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  const auto open = open_.find(found->second.proxy);
+  open->second.erase(found->second.subscription);
+  if (open->second.empty()) open_.erase(open);
+  streams_.erase(found);
 }
 
-void InsightBook::on_certificate(const ProxyId& proxy, SystemTime issued, SystemTime expires, const std::string& backend,
-                                 const std::vector<std::string>& supported_backends) {
+bool InsightBook::is_connected(const ProxyId& proxy, const std::string& subscription) const {
+  const auto open = open_.find(proxy);
+  return open != open_.end() && open->second.contains(subscription);
+}
+
+void InsightBook::on_certificate(const ProxyId& proxy, SystemTime issued, SystemTime expires,
+                                 const std::string& backend, const std::vector<std::string>& supported_backends) {
   std::optional<CertificateStatus>& mtls = rows_[proxy].mtls;
   if (!mtls) mtls.emplace();
   mtls->certificate_expiration_time = expires;
@@ -215,11 +227,9 @@ void InsightBook::on_live(const ProxyId& proxy, bool live) {
 }
 
 void InsightBook::close_leftovers(SystemTime now, const std::set<std::string>& other_instances) {
-  std::set<std::string> ours;
-  for (const auto& [stream, open] : streams_) ours.insert(open.subscription);
   for (auto& [proxy, row] : rows_)
     for (Subscription& subscription : row.subscriptions)
-      if (subscription.is_online() && !ours.contains(subscription.id) &&
+      if (subscription.is_online() && !is_connected(proxy, subscription.id) &&
           !other_instances.contains(subscription.control_plane_instance_id)) {
         subscription.disconnect_time = now;
         touch(proxy, Urgency::Soon);
@@ -227,14 +237,25 @@ void InsightBook::close_leftovers(SystemTime now, const std::set<std::string>& o
 }
 
 void InsightBook::forget(const ProxyId& proxy) {
-  const bool is_connected = std::ranges::any_of(streams_, [&](const auto& open) { return open.second.proxy == proxy; });
-  changed_.erase(proxy);
-  if (!is_connected) rows_.erase(proxy);
+  if (const auto changed = changed_.find(proxy); changed != changed_.end()) {
+    --waiting_[static_cast<std::size_t>(changed->second)];
+    changed_.erase(changed);
+  }
+  if (!open_.contains(proxy)) rows_.erase(proxy);
+}
+
+Urgency InsightBook::urgency() const {
+  for (const Urgency urgency : {Urgency::AtOnce, Urgency::Soon, Urgency::Later})
+    if (waits(urgency)) return urgency;
+  return Urgency::None;
 }
 
 void InsightBook::touch(const ProxyId& proxy, Urgency urgency) {
-  changed_.insert(proxy);
-  urgency_ = std::max(urgency_, urgency);
+  Urgency& known = changed_[proxy];
+  if (known >= urgency) return;
+  if (known != Urgency::None) --waiting_[static_cast<std::size_t>(known)];
+  known = urgency;
+  ++waiting_[static_cast<std::size_t>(urgency)];
 }
 
 void InsightBook::put_back(const std::map<ProxyId, DataplaneInsight>& rows) {
@@ -242,11 +263,15 @@ void InsightBook::put_back(const std::map<ProxyId, DataplaneInsight>& rows) {
     if (rows_.contains(proxy)) touch(proxy, Urgency::Soon);
 }
 
-std::map<ProxyId, DataplaneInsight> InsightBook::take_changed() {
+std::map<ProxyId, DataplaneInsight> InsightBook::take_changed(Urgency at_least) {
   std::map<ProxyId, DataplaneInsight> out;
-  for (const ProxyId& proxy : changed_) out.emplace(proxy, rows_.at(proxy));
-  changed_.clear();
-  urgency_ = Urgency::None;
+  for (auto next = changed_.begin(); next != changed_.end();) {
+    const auto here = next++;
+    if (here->second < at_least) continue;
+    out.emplace(here->first, rows_.at(here->first));
+    --waiting_[static_cast<std::size_t>(here->second)];
+    changed_.erase(here);
+  }
   return out;
 }
 

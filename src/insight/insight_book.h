@@ -1,6 +1,7 @@
 // What proxies did and said, folded into one DataplaneInsight per proxy. Events in, rows out: no threads, no store.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -25,12 +26,12 @@ struct Connection {
 };
 
 struct InsightSettings {
-  std::string instance_id;             // of this control plane
-  std::size_t max_subscriptions = 2;   // kept per proxy: the newest
+  std::string instance_id;            // of this control plane
+  std::size_t max_subscriptions = 2;  // kept per proxy: the newest
 };
 
-// How soon a change should be seen by others. At once: after a kill of this control plane the next one must know it, or it
-// would take an endpoint from everybody, or give one out that has gone.
+// How soon a change should be seen by others. At once: after a kill of this control plane the next one must know it, or
+// it would take an endpoint from everybody, or give one out that has gone.
 enum class Urgency { None, Later, Soon, AtOnce };
 
 class InsightBook {
@@ -57,11 +58,14 @@ class InsightBook {
   void close_leftovers(SystemTime now, const std::set<std::string>& other_instances = {});
   void forget(const ProxyId& proxy);
 
-  Urgency urgency() const { return urgency_; }
+  // Of the most urgent row that waits.
+  Urgency urgency() const;
+  bool waits(Urgency urgency) const { return waiting_[static_cast<std::size_t>(urgency)] > 0; }
   // These could not be written: they count as changed again.
   void put_back(const std::map<ProxyId, DataplaneInsight>& rows);
-  // Rows that changed since the last call.
-  std::map<ProxyId, DataplaneInsight> take_changed();
+  // Rows that changed since they were last taken; only those that are as urgent as that. What is not urgent does not
+  // ride along with what is: of a thousand proxies that are busy, one that comes concerns one row.
+  std::map<ProxyId, DataplaneInsight> take_changed(Urgency at_least = Urgency::Later);
   const DataplaneInsight* find(const ProxyId& proxy) const;
 
  private:
@@ -69,6 +73,7 @@ class InsightBook {
     ProxyId proxy;
     std::string subscription;
   };
+  bool is_connected(const ProxyId& proxy, const std::string& subscription) const;
   Subscription* find_subscription(std::uint64_t stream);
   template <class Count>
   void count(std::uint64_t stream, DiscoveryKind kind, SystemTime now, Count count);
@@ -80,9 +85,10 @@ class InsightBook {
   InsightSettings settings_;
   std::map<ProxyId, DataplaneInsight> rows_;
   std::map<std::uint64_t, Stream> streams_;
-  std::map<ProxyId, ManagerWord> managers_;  // those that are connected to us
-  std::set<ProxyId> changed_;
-  Urgency urgency_ = Urgency::None;
+  std::map<ProxyId, std::set<std::string>> open_;  // subscriptions of streams_
+  std::map<ProxyId, ManagerWord> managers_;        // those that are connected to us
+  std::map<ProxyId, Urgency> changed_;
+  std::array<std::size_t, 4> waiting_{};  // how many of changed_ are that urgent
 };
 
 }  // namespace mesh

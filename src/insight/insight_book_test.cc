@@ -7,7 +7,9 @@ namespace mesh {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
 
 const ProxyId kProxy{"default", "web-1"};
@@ -52,6 +54,21 @@ TEST_F(InsightBookTest, ARefusalIsKeptWithItsReason) {
   EXPECT_EQ(status().lds->responses_rejected, 1U);
   EXPECT_EQ(*status().last_rejection, (Rejection{kStart + 2s, "Listener", "unknown cipher suite"}));
   EXPECT_EQ(book.urgency(), Urgency::Soon);
+}
+
+TEST_F(InsightBookTest, CountersDoNotRideAlongWithWhatIsUrgent) {
+  connect(1);
+  const ProxyId other{"default", "web-2"};
+  book.on_connected(2, {other, "{}", "1.40.0", "abc/1.40.0"}, kStart);
+  book.take_changed();
+  book.on_sent(1, DiscoveryKind::Cluster, kStart);
+  book.on_sent(2, DiscoveryKind::Cluster, kStart);
+  book.on_live(other, true);
+  EXPECT_EQ(book.urgency(), Urgency::AtOnce);
+  EXPECT_THAT(book.take_changed(Urgency::AtOnce), ElementsAre(Pair(other, testing::_)));
+  EXPECT_EQ(book.urgency(), Urgency::Later);
+  EXPECT_THAT(book.take_changed(), ElementsAre(Pair(kProxy, testing::_)));
+  EXPECT_EQ(book.urgency(), Urgency::None);
 }
 
 TEST_F(InsightBookTest, KeepsTheNewestSubscriptionsOnly) {

@@ -20,6 +20,10 @@ Write write_of(const ProxyId& proxy, DataplaneInsight row, SystemTime now) {
   return out;
 }
 
+constexpr std::size_t kMostAtOnce = 200;
+
+constexpr std::size_t index_of(Urgency urgency) { return static_cast<std::size_t>(urgency); }
+
 SteadyTime after(SteadyTime from, Duration time) { return from + std::chrono::duration_cast<SteadyTime::duration>(time); }
 
 }  // namespace
@@ -28,8 +32,9 @@ InsightWriter::InsightWriter(InsightWriterSettings settings, Store& store, const
     : settings_(std::move(settings)),
       store_(store),
       clock_(clock),
-      book_(settings_.book),
-      last_written_(after(clock.steady(), -settings_.later)) {}
+      book_(settings_.book) {
+  last_written_.fill(after(clock.steady(), -settings_.later));
+}
 
 InsightWriter::~InsightWriter() {
   events_.close();
@@ -81,21 +86,23 @@ std::optional<SteadyTime> InsightWriter::take(std::vector<Event> events) {
     close_leftovers_at_ = after(steady, settings_.leftovers);
   }
   std::optional<SteadyTime> next = close_leftovers_at_;
-  if (book_.urgency() == Urgency::None) return next;
-  const SteadyTime due = after(last_written_, pause());
-  if (due > steady) return std::min(next.value_or(due), due);
-  last_written_ = steady;
-  write(book_.take_changed());
-  if (book_.urgency() != Urgency::None) {  // it could not
-    const SteadyTime again = after(last_written_, pause());
-    return std::min(next.value_or(again), again);
+  for (const Urgency urgency : {Urgency::Later, Urgency::Soon, Urgency::AtOnce}) {
+    if (!book_.waits(urgency) || due(urgency) > steady) continue;
+    for (const Urgency written : {Urgency::Later, Urgency::Soon, Urgency::AtOnce})
+      if (written >= urgency) last_written_[index_of(written)] = steady;
+    write(book_.take_changed(urgency));
+    break;
   }
+  for (const Urgency urgency : {Urgency::Later, Urgency::Soon, Urgency::AtOnce})  // not yet due, or it could not
+    if (book_.waits(urgency)) next = std::min(next.value_or(due(urgency)), due(urgency));
   return next;
 }
 
-Duration InsightWriter::pause() const {
+SteadyTime InsightWriter::due(Urgency urgency) const { return after(last_written_[index_of(urgency)], pause(urgency)); }
+
+Duration InsightWriter::pause(Urgency urgency) const {
   if (is_failing_) return std::max(settings_.soon, settings_.at_once);
-  switch (book_.urgency()) {
+  switch (urgency) {
     case Urgency::AtOnce: return settings_.at_once;
     case Urgency::Soon: return settings_.soon;
     default: return settings_.later;
@@ -109,6 +116,11 @@ void InsightWriter::flush() {
 
 void InsightWriter::write(std::map<ProxyId, DataplaneInsight> rows) {
   if (rows.empty()) return;
+  while (rows.size() > kMostAtOnce) {  // others write as well, and wait for no more than that
+    std::map<ProxyId, DataplaneInsight> some;
+    while (some.size() < kMostAtOnce) some.insert(rows.extract(rows.begin()));
+    write(std::move(some));
+  }
   const SystemTime now = clock_.now();
   std::vector<Write> batch;
   for (const auto& [proxy, row] : rows) batch.push_back(write_of(proxy, row, now));

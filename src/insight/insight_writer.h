@@ -49,14 +49,15 @@ class InsightWriter {
   void run(std::stop_token stop);
   std::optional<SteadyTime> take(std::vector<Event> events);
   void write(std::map<ProxyId, DataplaneInsight> rows);
-  Duration pause() const;
+  Duration pause(Urgency urgency) const;
+  SteadyTime due(Urgency urgency) const;
 
   const InsightWriterSettings settings_;
   Store& store_;
   const Clock& clock_;
   InsightBook book_;
   Mailbox<Event> events_;
-  SteadyTime last_written_;
+  std::array<SteadyTime, 4> last_written_;  // by urgency
   std::optional<SteadyTime> close_leftovers_at_;
   bool is_failing_ = false;  // the store takes nothing
   std::jthread thread_;
