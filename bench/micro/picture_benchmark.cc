@@ -48,8 +48,14 @@ void rebuild_endpoints_of_a_proxy(benchmark::State& state) {
   Town town = make_town(1'000);
   const ConfigBuilder builder = make_builder();
   const auto before = builder.build(town.mesh(), dataplane_name(0), traits());
+  Touched touched;
+  for (const Outbound& outbound :
+       town.mesh().dataplanes.at(dataplane_name(0))->spec_as<Dataplane>().networking.outbound)
+    touched.endpoints.insert(outbound.service());
   CountsAllocations counts(state);
-  for (auto _ : state) benchmark::DoNotOptimize(builder.rebuild_endpoints(*before, town.mesh(), dataplane_name(0)));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(builder.rebuild(*before, town.mesh(), dataplane_name(0), traits(), touched));
+  }
 }
 BENCHMARK(rebuild_endpoints_of_a_proxy)->Unit(benchmark::kMicrosecond);
 

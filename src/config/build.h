@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -25,17 +26,28 @@ struct Context {
   const CaBackend* ca() const { return snapshot.spec().enabled_ca(); }  // null: no mutual TLS
 };
 
-// A group of endpoints that the proxy sends to: a service, or the part of it that has further tags.
+// A group of endpoints that the proxy sends to: a service, or the part of it that has further tags; or one port of a
+// backend.
 struct Destination {
-  std::string cluster;  // the name in Envoy
-  std::string service;
-  Tags tags;  // of the outbound, with kuma.io/service
+  std::string cluster;   // the name in Envoy
+  std::string service;   // kuma.io/service; empty: a backend
+  Tags tags;             // of the outbound, with kuma.io/service
+  std::string key = {};  // see backend_key
+  std::shared_ptr<const BackendView> backend = {};
+  const BackendPort* port = nullptr;  // of the backend
+
+  // Its instances are listed in the cluster itself.
+  bool is_external() const { return backend != nullptr && &backend->kind() == &kMeshExternalServiceKind; }
 };
-// Of the Dataplane's outbounds, without repetition, in the order of their names.
-std::vector<Destination> destinations_of(const Dataplane& spec);
 
 void add_admin(Context& context);
 void add_inbounds(Context& context);
-void add_outbounds(Context& context);
+// Listeners for these outbounds (see outbound_plan.h), and clusters for where they lead.
+struct PlannedOutbound;
+void add_outbounds(Context& context, const std::vector<PlannedOutbound>& outbounds,
+                   const std::vector<Destination>& destinations);
+// Of a MeshExternalService. False: it cannot be, and a warning says why.
+bool has_names(const MeshExternalService& service);  // its endpoints are not all addresses
+bool add_external_cluster(Context& context, const Destination& destination, envoy::Backend backend);
 
 }  // namespace mesh::build

@@ -2,38 +2,81 @@
 
 #include "config/build.h"
 #include "config/endpoints.h"
+#include "config/outbound_plan.h"
 #include "config/proxy_config.h"
 #include "config/shared_bytes.h"
 #include "envoy/names.h"
 
 namespace mesh {
+namespace {
+
+using build::Destination;
+
+// Resources by name, some of them replaced and some taken away.
+NamedResources replaced(const NamedResources& before, const NamedResources& fresh, const std::set<std::string>& gone) {
+  auto out = std::make_shared<std::vector<NamedResource>>();
+  out->reserve(before->size() + fresh->size());
+  auto next = fresh->begin();
+  for (const NamedResource& old : *before) {
+    for (; next != fresh->end() && next->name < old.name; ++next) out->push_back(*next);
+    if (next != fresh->end() && next->name == old.name)
+      out->push_back(*next++);
+    else if (!gone.contains(old.name))
+      out->push_back(old);
+  }
+  out->insert(out->end(), next, fresh->end());
+  return out;
+}
+
+bool is_builtin_gateway(const Dataplane& spec) {
+  return spec.networking.gateway && spec.networking.gateway->type == GatewayType::BUILTIN;
+}
+
+}  // namespace
 
 struct ConfigBuilder::Impl {
   std::string zone;
   std::vector<const Policy*> policies;
+  OutboundSettings outbounds;
   mutable EndpointCache endpoints;
   mutable SharedBytes bytes;
 
-  NamedResources endpoints_of(const MeshSnapshot& snapshot, const std::vector<build::Destination>& destinations) const {
+  // In the order of the destinations.
+  NamedResources endpoints_of(const MeshSnapshot& snapshot, const std::vector<Destination>& destinations) const {
     const auto& routing = snapshot.spec().routing;
     const ClientView view{zone, routing && routing->locality_aware_load_balancing};
     auto resources = std::make_shared<std::vector<NamedResource>>();
     resources->reserve(destinations.size());
-    for (const build::Destination& destination : destinations) {
-      const auto* service = snapshot.services.get(destination.service);
-      resources->push_back(endpoints.get(snapshot.name, destination, service == nullptr ? nullptr : *service, view));
-    }
+    for (const Destination& destination : destinations)
+      if (!destination.is_external())
+        resources->push_back(endpoints.get(snapshot.name, destination, views_of(snapshot, destination), view));
     return resources;
   }
+
+  void apply_policies(const MeshSnapshot& snapshot, const Resource& dataplane, envoy::ResourceSet& draft) const {
+    const ProxyContext proxy{snapshot, dataplane, dataplane.spec_as<Dataplane>()};
+    for (const Policy* policy : policies) policy->apply(proxy, draft);
+  }
 };
+
+void Touched::merge(const Touched& later) {
+  for (const auto& [key, before] : later.outbounds) {
+    auto& all = outbounds[key];
+    all.insert(all.end(), before.begin(), before.end());
+  }
+  endpoints.insert(later.endpoints.begin(), later.endpoints.end());
+  names |= later.names;
+}
 
 bool ProxyTraits::has_feature(std::string_view name) const {
   return std::find(features.begin(), features.end(), name) != features.end();
 }
 
-ConfigBuilder::ConfigBuilder(std::string zone, std::vector<const Policy*> policies) : impl_(std::make_unique<Impl>()) {
+ConfigBuilder::ConfigBuilder(std::string zone, std::vector<const Policy*> policies, OutboundSettings outbounds)
+    : impl_(std::make_unique<Impl>()) {
   impl_->zone = std::move(zone);
   impl_->policies = std::move(policies);
+  impl_->outbounds = outbounds;
 }
 
 ConfigBuilder::~ConfigBuilder() = default;
@@ -48,39 +91,67 @@ std::shared_ptr<const ProxyConfig> ConfigBuilder::build(const MeshSnapshot& snap
   build::Context context{snapshot, spec, traits, draft, warnings == nullptr ? unheard : *warnings};
 
   build::add_admin(context);
-  if (spec.networking.gateway && spec.networking.gateway->type == GatewayType::BUILTIN) {
+  std::vector<Destination> destinations;
+  if (is_builtin_gateway(spec)) {
     context.warnings.push_back("networking.gateway: built-in gateways are not there yet; the proxy gets no traffic");
   } else {
     build::add_inbounds(context);
-    build::add_outbounds(context);
+    const auto outbounds = build::OutboundPlan(snapshot, *resource, traits, impl_->outbounds).build(context.warnings);
+    destinations = build::destinations_of(outbounds);
+    build::add_outbounds(context, outbounds, destinations);
   }
-  const ProxyContext proxy{snapshot, *resource, spec};
-  for (const Policy* policy : impl_->policies) policy->apply(proxy, draft);
+  impl_->apply_policies(snapshot, *resource, draft);
 
   auto config = std::make_shared<ProxyConfig>();
   config->clusters = impl_->bytes.share(draft.seal_clusters());
   config->listeners = impl_->bytes.share(draft.seal_listeners());
   config->routes = std::make_shared<std::vector<NamedResource>>();  // routes lie within their listeners
-  const auto destinations = build::destinations_of(spec);
   config->endpoints = impl_->endpoints_of(snapshot, destinations);
-  for (const auto& destination : destinations) config->services.push_back(destination.service);
-  std::sort(config->services.begin(), config->services.end());
-  config->services.erase(std::unique(config->services.begin(), config->services.end()), config->services.end());
-  const bool has_mesh_traffic = !spec.networking.inbound.empty() || !destinations.empty();
-  if (context.ca() != nullptr && has_mesh_traffic) {
-    config->secrets = {{SecretRef::What::Identity, envoy::names::identity_secret(snapshot.name)},
-                       {SecretRef::What::MeshCa, envoy::names::ca_secret(snapshot.name)}};
-  }
+  add_secrets(snapshot, spec, *config);
   return config;
 }
 
-std::shared_ptr<const ProxyConfig> ConfigBuilder::rebuild_endpoints(const ProxyConfig& before,
-                                                                    const MeshSnapshot& snapshot,
-                                                                    const std::string& dataplane) const {
-  const auto destinations = build::destinations_of(snapshot.dataplanes.at(dataplane)->spec_as<Dataplane>());
+std::shared_ptr<const ProxyConfig> ConfigBuilder::rebuild(const ProxyConfig& before, const MeshSnapshot& snapshot,
+                                                          const std::string& dataplane, const ProxyTraits& traits,
+                                                          const Touched& touched,
+                                                          std::vector<std::string>* warnings) const {
+  const SharedResource resource = snapshot.dataplanes.at(dataplane);
+  const auto& spec = resource->spec_as<Dataplane>();
   auto config = std::make_shared<ProxyConfig>(before);
-  config->endpoints = impl_->endpoints_of(snapshot, destinations);
+  if (is_builtin_gateway(spec)) return config;
+  const build::OutboundPlan plan(snapshot, *resource, traits, impl_->outbounds);
+  std::set<std::string> gone_clusters;
+  if (!touched.outbounds.empty()) {
+    std::set<std::string> keys, gone_listeners;
+    for (const auto& [key, befores] : touched.outbounds) {
+      keys.insert(key);
+      for (const OutboundBefore& one : befores) plan.add_former_names(key, one, gone_listeners, gone_clusters);
+    }
+    std::vector<std::string> unheard;
+    envoy::ResourceSet draft;
+    build::Context context{snapshot, spec, traits, draft, warnings == nullptr ? unheard : *warnings};
+    const auto outbounds = plan.build_for(keys, context.warnings);
+    const auto destinations = build::destinations_of(outbounds);
+    build::add_outbounds(context, outbounds, destinations);
+    impl_->apply_policies(snapshot, *resource, draft);
+    config->clusters = replaced(before.clusters, impl_->bytes.share(draft.seal_clusters()), gone_clusters);
+    config->listeners = replaced(before.listeners, impl_->bytes.share(draft.seal_listeners()), gone_listeners);
+    config->endpoints = replaced(before.endpoints, impl_->endpoints_of(snapshot, destinations), gone_clusters);
+  }
+  if (!touched.endpoints.empty()) {
+    auto destinations = build::destinations_of(plan.build_using(touched.endpoints));
+    config->endpoints = replaced(config->endpoints, impl_->endpoints_of(snapshot, destinations), {});
+  }
+  config->secrets.clear();
+  add_secrets(snapshot, spec, *config);
   return config;
+}
+
+void ConfigBuilder::add_secrets(const MeshSnapshot& snapshot, const Dataplane& spec, ProxyConfig& config) {
+  const bool has_mesh_traffic = !spec.networking.inbound.empty() || config.has_endpoints();
+  if (snapshot.spec().enabled_ca() == nullptr || !has_mesh_traffic) return;
+  config.secrets = {{SecretRef::What::Identity, envoy::names::identity_secret(snapshot.name)},
+                    {SecretRef::What::MeshCa, envoy::names::ca_secret(snapshot.name)}};
 }
 
 }  // namespace mesh

@@ -16,8 +16,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::shared_ptr<const ServiceView> service(const std::string& name, std::vector<Endpoint> endpoints) {
-  return std::make_shared<ServiceView>(ServiceView{name, "http", std::move(endpoints)});
+Views service(const std::string& name, std::vector<Endpoint> endpoints) {
+  return {std::make_shared<ServiceView>(ServiceView{name, "http", std::move(endpoints)})};
 }
 
 Endpoint endpoint(const std::string& address, Tags tags = {}) {
@@ -92,27 +92,27 @@ TEST(Endpoints, InOtherZonesComeSecond) {
   const auto kv =
       service("kv", {endpoint("10.0.0.1", {{kZoneTag, "near"}}), endpoint("10.0.0.2", {{kZoneTag, "far"}})});
 
-  EXPECT_THAT(shown(make_endpoints(kKv, kv.get(), {"near", true})), HasSubstr(R"("priority":1)"));
-  EXPECT_THAT(shown(make_endpoints(kKv, kv.get(), {"near", false})), Not(HasSubstr("priority")));
+  EXPECT_THAT(shown(make_endpoints(kKv, kv, {"near", true})), HasSubstr(R"("priority":1)"));
+  EXPECT_THAT(shown(make_endpoints(kKv, kv, {"near", false})), Not(HasSubstr("priority")));
 }
 
 TEST(Endpoints, InOtherZonesComeFirstWhenTheOwnZoneHasNobody) {
   const auto kv = service("kv", {endpoint("10.0.0.2", {{kZoneTag, "far"}})});
 
-  EXPECT_THAT(shown(make_endpoints(kKv, kv.get(), {"near", true})), Not(HasSubstr("priority")));
+  EXPECT_THAT(shown(make_endpoints(kKv, kv, {"near", true})), Not(HasSubstr("priority")));
 }
 
 TEST(Endpoints, AreThoseWithTheTagsOfTheOutbound) {
   const auto kv = service("kv", {endpoint("10.0.0.1", {{"version", "v1"}}), endpoint("10.0.0.2", {{"version", "v2"}})});
   const build::Destination v2{"kv-v2", "kv", {{kServiceTag, "kv"}, {"version", "v2"}}};
 
-  const std::string json = shown(make_endpoints(v2, kv.get(), {}));
+  const std::string json = shown(make_endpoints(v2, kv, {}));
 
   EXPECT_THAT(json, HasSubstr("10.0.0.2"));
   EXPECT_THAT(json, Not(HasSubstr("10.0.0.1")));
 }
 
-NamedResources resources(const std::string& version, const std::string& body) {
+std::shared_ptr<std::vector<NamedResource>> resources(const std::string& version, const std::string& body) {
   return std::make_shared<std::vector<NamedResource>>(std::vector<NamedResource>{{"a", version, make_bytes(body)}});
 }
 
@@ -159,7 +159,7 @@ struct Fixture {
       client.networking.outbound.back().tags = {{kServiceTag, "kv"}};
     }
     add("web-1", client);
-    snapshot.services.insert_or_assign("kv", service("kv", {endpoint("10.0.0.1")}));
+    snapshot.services.insert_or_assign("kv", service("kv", {endpoint("10.0.0.1")})[0]);
   }
   void add(const std::string& name, Dataplane spec) {
     auto resource = std::make_shared<Resource>();
@@ -190,7 +190,7 @@ TEST(Build, GivesTwoOutboundsToOneServiceOneCluster) {
   EXPECT_THAT(names_of(config->clusters), ElementsAre("kv", "localhost:80"));
   EXPECT_THAT(names_of(config->listeners),
               ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001", "outbound:127.0.0.1:10002"));
-  EXPECT_THAT(config->services, ElementsAre("kv"));
+  EXPECT_THAT(names_of(config->endpoints), ElementsAre("kv"));
 }
 
 TEST(Build, OfTwoProxiesSharesWhatIsTheSameForBoth) {
@@ -209,9 +209,9 @@ TEST(Build, OfTwoProxiesSharesWhatIsTheSameForBoth) {
 TEST(Build, OfEndpointsAloneLeavesEverythingElseAsItIs) {
   Fixture f;
   const auto before = f.builder.build(f.snapshot, "web-1", {});
-  f.snapshot.services.insert_or_assign("kv", service("kv", {endpoint("10.0.0.1"), endpoint("10.0.0.2")}));
+  f.snapshot.services.insert_or_assign("kv", service("kv", {endpoint("10.0.0.1"), endpoint("10.0.0.2")})[0]);
 
-  const auto after = f.builder.rebuild_endpoints(*before, f.snapshot, "web-1");
+  const auto after = f.builder.rebuild(*before, f.snapshot, "web-1", {}, {.outbounds = {}, .endpoints = {"kv"}});
 
   EXPECT_EQ(after->listeners, before->listeners);  // the same objects
   EXPECT_EQ(after->clusters, before->clusters);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "envoy/address.h"
@@ -21,6 +22,20 @@ bool has_tags(const Tags& tags, const Tags& wanted) {
     const auto found = tags.find(tag.first);
     return found != tags.end() && found->second == tag.second;
   });
+}
+
+bool comes_from(const EndpointSource& source, const Endpoint& endpoint) {
+  if (source.port != 0 ? endpoint.port != source.port : endpoint.inbound != source.inbound) return false;
+  return std::all_of(source.tags.begin(), source.tags.end(), [&](const auto& tag) {
+    const auto found = endpoint.tags.find(tag.first);
+    return found != endpoint.tags.end() && (tag.second == "*" || found->second == tag.second);
+  });
+}
+
+// Whether the endpoint, found in the view at this place, is one of the destination's.
+bool belongs(const build::Destination& destination, std::size_t view, const Endpoint& endpoint) {
+  if (destination.port != nullptr) return comes_from(destination.port->sources[view], endpoint);
+  return has_tags(endpoint.tags, destination.tags);
 }
 
 std::string zone_of(const Endpoint& endpoint) {
@@ -58,15 +73,27 @@ std::string key_of(const std::string& mesh, const std::string& cluster, const Cl
 
 }  // namespace
 
-NamedResource make_endpoints(const build::Destination& destination, const ServiceView* service,
-                             const ClientView& view) {
+Views views_of(const MeshSnapshot& snapshot, const build::Destination& destination) {
+  Views out;
+  if (destination.port == nullptr) {
+    out.push_back(snapshot.find_view(destination.service));
+  } else {
+    for (const EndpointSource& source : destination.port->sources) out.push_back(snapshot.find_view(source.view));
+  }
+  return out;
+}
+
+NamedResource make_endpoints(const build::Destination& destination, const Views& views, const ClientView& view) {
   ClusterLoadAssignment assignment;
   assignment.set_cluster_name(destination.cluster);
   std::map<std::string, std::vector<const Endpoint*>> by_zone;
-  if (service != nullptr) {
-    for (const Endpoint& endpoint : service->endpoints) {
+  std::set<std::pair<std::string, std::uint32_t>> known;  // two ports of a service may lead to one
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    if (views[i] == nullptr) continue;
+    for (const Endpoint& endpoint : views[i]->endpoints) {
       // Envoy refuses the whole service for one name in it.
-      if (envoy::is_ip(endpoint.address) && has_tags(endpoint.tags, destination.tags))
+      if (!envoy::is_ip(endpoint.address) || !belongs(destination, i, endpoint)) continue;
+      if (views.size() == 1 || known.emplace(endpoint.address, endpoint.port).second)
         by_zone[zone_of(endpoint)].push_back(&endpoint);
     }
   }
@@ -88,21 +115,28 @@ NamedResource make_endpoints(const build::Destination& destination, const Servic
   return envoy::make_resource(destination.cluster, assignment);
 }
 
-NamedResource EndpointCache::get(const std::string& mesh, const build::Destination& destination,
-                                 const std::shared_ptr<const ServiceView>& service, const ClientView& view) {
-  if (service == nullptr) return make_endpoints(destination, nullptr, view);
+bool EndpointCache::Entry::is_of(const build::Destination& destination, const Views& views) const {
+  const auto is_same = [](const auto& was, const auto& is) { return was.lock() == is; };
+  return is_same(backend, destination.backend) &&
+         std::equal(made_from.begin(), made_from.end(), views.begin(), views.end(), is_same);
+}
+
+NamedResource EndpointCache::get(const std::string& mesh, const build::Destination& destination, const Views& views,
+                                 const ClientView& view) {
+  if (std::all_of(views.begin(), views.end(), [](const auto& one) { return one == nullptr; }))
+    return make_endpoints(destination, {}, view);
   const std::string key = key_of(mesh, destination.cluster, view);
   {
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(key);
-    if (found != entries_.end() && found->second.made_from.lock() == service) return found->second.resource;
+    if (found != entries_.end() && found->second.is_of(destination, views)) return found->second.resource;
   }
-  NamedResource made = make_endpoints(destination, service.get(), view);
+  NamedResource made = make_endpoints(destination, views, view);
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[key];
   // The same bytes as before stay the same object.
   if (entry.resource == made) made = entry.resource;
-  entry = {service, made};
+  entry = {{views.begin(), views.end()}, destination.backend, made};
   if (entries_.size() > check_at_) drop_expired();
   return made;
 }
@@ -113,7 +147,10 @@ std::size_t EndpointCache::size() const {
 }
 
 void EndpointCache::drop_expired() {
-  std::erase_if(entries_, [](const auto& entry) { return entry.second.made_from.expired(); });
+  std::erase_if(entries_, [](const auto& entry) {
+    return entry.second.made_from.empty() || std::all_of(entry.second.made_from.begin(), entry.second.made_from.end(),
+                                                         [](const auto& view) { return view.expired(); });
+  });
   check_at_ = std::max<std::size_t>(1024, entries_.size() * 2);
 }
 

@@ -19,20 +19,28 @@ struct ClientView {
   bool prefers_its_zone = false;  // others only when its own zone has nobody healthy
 };
 
-// A ClusterLoadAssignment. `service` may be null: nobody offers it.
-NamedResource make_endpoints(const build::Destination& destination, const ServiceView* service, const ClientView& view);
+// The views that a destination's endpoints come from: one of a service, one per source of a backend's port. Null:
+// nobody is there.
+using Views = std::vector<std::shared_ptr<const ServiceView>>;
+Views views_of(const MeshSnapshot& snapshot, const build::Destination& destination);
+
+// A ClusterLoadAssignment.
+NamedResource make_endpoints(const build::Destination& destination, const Views& views, const ClientView& client);
 
 // Thread-safe. Holds on to no service that is gone.
 class EndpointCache {
  public:
-  NamedResource get(const std::string& mesh, const build::Destination& destination,
-                    const std::shared_ptr<const ServiceView>& service, const ClientView& view);
+  NamedResource get(const std::string& mesh, const build::Destination& destination, const Views& views,
+                    const ClientView& client);
   std::size_t size() const;
 
  private:
   struct Entry {
-    std::weak_ptr<const ServiceView> made_from;
+    std::vector<std::weak_ptr<const ServiceView>> made_from;
+    std::weak_ptr<const BackendView> backend;
     NamedResource resource;
+
+    bool is_of(const build::Destination& destination, const Views& views) const;
   };
   void drop_expired();
 

@@ -6,8 +6,9 @@
 #include <envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h>
 #include <fmt/format.h>
 
-#include <map>
+#include <set>
 
+#include "config/outbound_plan.h"
 #include "config/parts.h"
 #include "envoy/address.h"
 #include "envoy/names.h"
@@ -33,14 +34,6 @@ constexpr auto kRetryBaseInterval = 25ms, kRetryMaxInterval = 250ms;
 // The name of the route for everything that no other route takes.
 constexpr const char* kCatchAllRoute = "9Zuf5Tg79OuZcQITwBbQykxAk2u4fRKrwYn3//AL4Yo=";
 
-constexpr const char* kMeshTag = "kuma.io/mesh";
-
-std::string cluster_of(const Outbound& outbound) {
-  Tags tags = outbound.tags;
-  tags.erase(kMeshTag);
-  return tags.size() > 1 ? names::split_cluster(outbound.service(), tags) : outbound.service();
-}
-
 void set_retries(Protocol protocol, ::envoy::config::route::v3::RouteAction& route) {
   if (protocol != Protocol::Http && protocol != Protocol::Grpc) return;
   auto& retry = *route.mutable_retry_policy();
@@ -57,62 +50,81 @@ void set_retries(Protocol protocol, ::envoy::config::route::v3::RouteAction& rou
   retry.set_host_selection_retry_max_attempts(kHostAttempts);
 }
 
-envoy::proto::HttpConnectionManager* make_outbound_http(Context& context, const std::string& service,
-                                                        const std::string& cluster, Protocol protocol) {
-  auto* http = make_http(context, service, Internal::PrivateNetworks);
+// What statistics and virtual hosts are called by.
+const std::string& name_of(const Destination& destination) {
+  return destination.backend == nullptr ? destination.service : destination.cluster;
+}
+
+std::string route_of(const Destination& destination) {
+  if (destination.backend == nullptr) return names::outbound_route(destination.service);
+  return kri_of(*destination.backend->resource, destination.port->section);
+}
+
+envoy::Backend backend_of(const Destination& destination) {
+  if (destination.backend == nullptr) return {};
+  const Resource& resource = *destination.backend->resource;
+  return {resource.key.kind->name, resource.key.name, destination.port->section, resource.labels};
+}
+
+// Empty: nobody knows it.
+std::string protocol_text(const Context& context, const Destination& destination) {
+  if (destination.port != nullptr) return destination.port->protocol;
+  const ServiceView* known = context.snapshot.find_service(destination.service);
+  return known == nullptr ? std::string() : known->protocol;
+}
+
+envoy::proto::HttpConnectionManager* make_outbound_http(Context& context, const Destination& destination,
+                                                        Protocol protocol) {
+  auto* http = make_http(context, name_of(destination), Internal::PrivateNetworks);
   http->mutable_normalize_path()->set_value(true);
   auto& routes = *http->mutable_route_config();
-  routes.set_name(names::outbound_route(service));
+  routes.set_name(route_of(destination));
   routes.mutable_validate_clusters()->set_value(false);
   auto& host = *routes.add_virtual_hosts();
-  host.set_name(service);
+  host.set_name(name_of(destination));
   host.add_domains("*");
   auto& route = *host.add_routes();
   route.set_name(kCatchAllRoute);
   route.mutable_match()->set_prefix("/");
-  route.mutable_route()->set_cluster(cluster);
+  route.mutable_route()->set_cluster(destination.cluster);
+  // Outside nobody knows our names.
+  if (destination.is_external() && has_names(destination.backend->resource->spec_as<MeshExternalService>()))
+    route.mutable_route()->mutable_auto_host_rewrite()->set_value(true);
   set_retries(protocol, *route.mutable_route());
   return http;
 }
 
-envoy::Chain make_chain(Context& context, const std::string& service, const std::string& cluster, Protocol protocol,
-                        bool is_known) {
+envoy::Chain make_chain(Context& context, const Destination& destination, Protocol protocol, bool is_known) {
   envoy::Chain chain{.shell = context.draft.make<envoy::proto::FilterChain>()};
   if (envoy::is_http(protocol)) {
-    chain.http = make_outbound_http(context, service, cluster, protocol);
+    chain.http = make_outbound_http(context, destination, protocol);
     if (protocol == Protocol::Grpc) chain.http_filters.push_back(make_grpc_statistics(context));
     return chain;
   }
   chain.tcp = context.draft.make<envoy::proto::TcpProxy>();
-  chain.tcp->set_stat_prefix(names::for_statistics(service));
-  chain.tcp->set_cluster(cluster);
+  chain.tcp->set_stat_prefix(names::for_statistics(name_of(destination)));
+  chain.tcp->set_cluster(destination.cluster);
   if (is_known) chain.tcp->mutable_max_connect_attempts()->set_value(kConnectAttempts);
   return chain;
 }
 
-std::string address_of(const Outbound& outbound) { return outbound.address.empty() ? "127.0.0.1" : outbound.address; }
-
-void add_listener(Context& context, const Outbound& outbound) {
-  const std::string& service = outbound.service();
-  const std::string address = address_of(outbound);
-  const ServiceView* known = context.snapshot.find_service(service);
-  const Protocol protocol = known == nullptr ? Protocol::Tcp : envoy::parse_protocol(known->protocol);
-
+void add_listener(Context& context, const PlannedOutbound& outbound) {
+  const Destination& destination = outbound.destination;
+  const std::string text = protocol_text(context, destination);
+  const Protocol protocol = envoy::parse_protocol(text);
   auto* listener = context.draft.make<envoy::proto::Listener>();
-  listener->set_name(names::outbound_listener(address, outbound.port));
+  listener->set_name(names::outbound_listener(outbound.address, outbound.port));
   listener->set_traffic_direction(::envoy::config::core::v3::OUTBOUND);
-  envoy::set_address(address, outbound.port, *listener->mutable_address());
-  Tags tags = outbound.tags;
-  tags.erase(kMeshTag);
-  set_tags(tags, *listener);
-  context.draft.add_listener(
-      {.role = envoy::Role::Outbound,
-       .service = service,
-       .protocol = protocol,
-       .address = address,
-       .port = outbound.port,
-       .shell = listener,
-       .chains = {make_chain(context, service, cluster_of(outbound), protocol, known != nullptr)}});
+  envoy::set_address(outbound.address, outbound.port, *listener->mutable_address());
+  set_tags(outbound.tags, *listener);
+  context.draft.add_listener({.role = envoy::Role::Outbound,
+                              .service = destination.service,
+                              .backend = backend_of(destination),
+                              .protocol = protocol,
+                              .address = outbound.address,
+                              .port = outbound.port,
+                              .shell = listener,
+                              .chains = {make_chain(context, destination, protocol, !text.empty())}});
 }
 
 // Between sidecars it is always HTTP/2, whatever the applications speak.
@@ -123,59 +135,42 @@ void add_cluster(Context& context, const Destination& destination) {
   auto& source = *cluster->mutable_eds_cluster_config()->mutable_eds_config();
   source.mutable_ads();
   source.set_resource_api_version(::envoy::config::core::v3::V3);
-  envoy::set_duration(cluster->mutable_connect_timeout(), 5s);
-  auto& limits = *cluster->mutable_circuit_breakers()->add_thresholds();
-  limits.mutable_max_connections()->set_value(kMaxConnections);
-  limits.mutable_max_pending_requests()->set_value(kMaxPendingRequests);
-  limits.mutable_max_requests()->set_value(kMaxRequests);
-  limits.mutable_max_retries()->set_value(kMaxRetries);
-  limits.set_track_remaining(true);
+  set_limits(*cluster);
   if (context.ca() != nullptr) use_mesh_tls(context.mesh(), destination, *cluster);
 
-  const ServiceView* known = context.snapshot.find_service(destination.service);
   auto* http = context.draft.make<envoy::proto::HttpProtocolOptions>();
   http->mutable_explicit_http_config()->mutable_http2_protocol_options();
   context.draft.add_cluster({.role = envoy::Role::Outbound,
                              .service = destination.service,
-                             .protocol = known == nullptr ? Protocol::Tcp : envoy::parse_protocol(known->protocol),
+                             .backend = backend_of(destination),
+                             .protocol = envoy::parse_protocol(protocol_text(context, destination)),
                              .shell = cluster,
                              .http = http});
 }
 
 }  // namespace
 
-std::vector<Destination> destinations_of(const Dataplane& spec) {
-  std::map<std::string, Destination> found;
-  for (const Outbound& outbound : spec.networking.outbound) {
-    if (outbound.service().empty()) continue;
-    std::string cluster = cluster_of(outbound);
-    Tags tags = outbound.tags;
-    tags.erase(kMeshTag);
-    found.try_emplace(cluster, Destination{cluster, outbound.service(), std::move(tags)});
-  }
-  std::vector<Destination> destinations;
-  destinations.reserve(found.size());
-  for (auto& [cluster, destination] : found) destinations.push_back(std::move(destination));
-  return destinations;
+void set_limits(envoy::proto::Cluster& cluster) {
+  envoy::set_duration(cluster.mutable_connect_timeout(), 5s);
+  auto& limits = *cluster.mutable_circuit_breakers()->add_thresholds();
+  limits.mutable_max_connections()->set_value(kMaxConnections);
+  limits.mutable_max_pending_requests()->set_value(kMaxPendingRequests);
+  limits.mutable_max_requests()->set_value(kMaxRequests);
+  limits.mutable_max_retries()->set_value(kMaxRetries);
+  limits.set_track_remaining(true);
 }
 
-void add_outbounds(Context& context) {
-  const auto& outbounds = context.spec.networking.outbound;
-  for (std::size_t i = 0; i < outbounds.size(); ++i) {
-    const Outbound& outbound = outbounds[i];
-    if (outbound.service().empty()) {
-      context.warnings.push_back(fmt::format("networking.outbound[{}]: has no {}; it is left out", i, kServiceTag));
-    } else if (!envoy::is_ip(address_of(outbound))) {
-      context.warnings.push_back(
-          fmt::format("networking.outbound[{}]: \"{}\" is not an IP address; it is left out", i, outbound.address));
-    } else if (!context.taken.emplace(address_of(outbound), outbound.port).second) {
-      context.warnings.push_back(fmt::format("networking.outbound[{}]: {} is taken already; it is left out", i,
-                                             names::join_host_port(address_of(outbound), outbound.port)));
-    } else {
-      add_listener(context, outbound);
-    }
+void add_outbounds(Context& context, const std::vector<PlannedOutbound>& outbounds,
+                   const std::vector<Destination>& destinations) {
+  std::set<std::string> missing;
+  for (const Destination& destination : destinations) {
+    if (!destination.is_external())
+      add_cluster(context, destination);
+    else if (!add_external_cluster(context, destination, backend_of(destination)))
+      missing.insert(destination.cluster);
   }
-  for (const Destination& destination : destinations_of(context.spec)) add_cluster(context, destination);
+  for (const PlannedOutbound& outbound : outbounds)
+    if (!missing.contains(outbound.destination.cluster)) add_listener(context, outbound);
 }
 
 }  // namespace mesh::build

@@ -7,6 +7,9 @@
 #include <envoy/extensions/transport_sockets/tls/v3/tls.pb.h>
 #include <fmt/format.h>
 
+#include <mutex>
+#include <unordered_map>
+
 #include "envoy/address.h"
 #include "envoy/names.h"
 #include "envoy/pack.h"
@@ -31,19 +34,90 @@ void from_ads(const std::string& secret, tls::SdsSecretConfig& config) {
   config.mutable_sds_config()->set_resource_api_version(::envoy::config::core::v3::V3);
 }
 
-// Own certificate and the mesh's CA, both by name; returns what the peer's SPIFFE ID has to match.
-::envoy::type::matcher::v3::StringMatcher& identify(const std::string& mesh, tls::CommonTlsContext& context) {
+// Own certificate and the mesh's CA, both by name; returns where it stands which SPIFFE IDs the peer may have.
+tls::CertificateValidationContext& identify(const std::string& mesh, tls::CommonTlsContext& context) {
   from_ads(names::identity_secret(mesh), *context.add_tls_certificate_sds_secret_configs());
   auto& validation = *context.mutable_combined_validation_context();
   from_ads(names::ca_secret(mesh), *validation.mutable_validation_context_sds_secret_config());
-  auto& matcher = *validation.mutable_default_validation_context()->add_match_typed_subject_alt_names();
-  matcher.set_san_type(tls::SubjectAltNameMatcher::URI);
-  return *matcher.mutable_matcher();
+  return *validation.mutable_default_validation_context();
 }
 
-void set_transport(const google::protobuf::Message& context, ::envoy::config::core::v3::TransportSocket& socket) {
+// Packed once, for all proxies: a TLS context is the same for everybody who calls, or is called, in one mesh. What was
+// made is known by what it was made from. Thread-safe.
+class PackedContexts {
+ public:
+  template <class Make>
+  Bytes get(const std::string& made_from, Make make) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = known_.find(made_from); found != known_.end()) return found->second;
+    }
+    Bytes made = make_bytes(envoy::serialize(make()));
+    const std::lock_guard lock(mutex_);
+    if (known_.size() >= kMost) known_.clear();  // of services long gone, too
+    known_.emplace(made_from, made);
+    return made;
+  }
+
+ private:
+  static constexpr std::size_t kMost = 8192;
+  std::mutex mutex_;
+  std::unordered_map<std::string, Bytes> known_;
+};
+
+template <class Context>
+void set_transport(const Bytes& packed, ::envoy::config::core::v3::TransportSocket& socket) {
+  static const std::string type_url = "type.googleapis.com/" + Context::descriptor()->full_name();
   socket.set_name("envoy.transport_sockets.tls");
-  envoy::pack_any(context, *socket.mutable_typed_config());
+  socket.mutable_typed_config()->set_type_url(type_url);
+  socket.mutable_typed_config()->set_value(*packed);
+}
+
+tls::DownstreamTlsContext make_downstream(const std::string& mesh) {
+  tls::DownstreamTlsContext context;
+  auto& name = *identify(mesh, *context.mutable_common_tls_context()).add_match_typed_subject_alt_names();
+  name.set_san_type(tls::SubjectAltNameMatcher::URI);
+  name.mutable_matcher()->set_prefix(fmt::format("spiffe://{}/", mesh));
+  context.mutable_require_client_certificate()->set_value(true);
+  return context;
+}
+
+struct UpstreamTls {
+  std::vector<std::string> identities;  // SPIFFE IDs: it must have one of them
+  std::string sni;
+};
+
+UpstreamTls upstream_tls(const std::string& mesh, const Destination& destination) {
+  UpstreamTls out;
+  const BackendView* backend = destination.backend.get();
+  if (backend == nullptr) {
+    Tags tags = destination.tags;
+    tags.erase(kServiceTag);
+    tags["mesh"] = mesh;
+    out.identities = {names::spiffe_id(mesh, destination.service)};
+    out.sni = names::sni(destination.service, tags);
+    return out;
+  }
+  for (const std::string& service : backend->identities) out.identities.push_back(names::spiffe_id(mesh, service));
+  const auto display = backend->resource->labels.find("kuma.io/display-name");
+  const bool is_service = &backend->kind() == &kMeshServiceKind;
+  out.sni = names::resource_sni(display == backend->resource->labels.end() ? backend->name() : display->second, mesh,
+                                destination.port->port, is_service ? "ms" : "mzms");
+  return out;
+}
+
+tls::UpstreamTlsContext make_upstream(const std::string& mesh, const UpstreamTls& wanted) {
+  tls::UpstreamTlsContext context;
+  auto& common = *context.mutable_common_tls_context();
+  auto& names = *identify(mesh, common).mutable_match_typed_subject_alt_names();
+  for (const std::string& identity : wanted.identities) {
+    auto& name = *names.Add();
+    name.set_san_type(tls::SubjectAltNameMatcher::URI);
+    name.mutable_matcher()->set_exact(identity);
+  }
+  common.add_alpn_protocols(kMeshAlpn);
+  context.set_sni(wanted.sni);
+  return context;
 }
 
 envoy::proto::Cluster* make_cluster(Context& context, const std::string& name) {
@@ -106,22 +180,18 @@ envoy::proto::Cluster* make_pipe_cluster(Context& context, const std::string& na
 }
 
 void accept_mesh_tls(const std::string& mesh, envoy::proto::FilterChain& chain) {
-  tls::DownstreamTlsContext context;
-  identify(mesh, *context.mutable_common_tls_context()).set_prefix(fmt::format("spiffe://{}/", mesh));
-  context.mutable_require_client_certificate()->set_value(true);
-  set_transport(context, *chain.mutable_transport_socket());
+  static PackedContexts contexts;
+  set_transport<tls::DownstreamTlsContext>(contexts.get(mesh, [&] { return make_downstream(mesh); }),
+                                           *chain.mutable_transport_socket());
 }
 
 void use_mesh_tls(const std::string& mesh, const Destination& destination, envoy::proto::Cluster& cluster) {
-  tls::UpstreamTlsContext context;
-  auto& common = *context.mutable_common_tls_context();
-  identify(mesh, common).set_exact(names::spiffe_id(mesh, destination.service));
-  common.add_alpn_protocols(kMeshAlpn);
-  Tags tags = destination.tags;
-  tags.erase(kServiceTag);
-  tags["mesh"] = mesh;
-  context.set_sni(names::sni(destination.service, tags));
-  set_transport(context, *cluster.mutable_transport_socket());
+  static PackedContexts contexts;
+  const UpstreamTls wanted = upstream_tls(mesh, destination);
+  std::string made_from = mesh + '\0' + wanted.sni;
+  for (const std::string& identity : wanted.identities) made_from += '\0' + identity;
+  set_transport<tls::UpstreamTlsContext>(contexts.get(made_from, [&] { return make_upstream(mesh, wanted); }),
+                                         *cluster.mutable_transport_socket());
 }
 
 }  // namespace mesh::build

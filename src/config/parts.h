@@ -27,6 +27,9 @@ envoy::proto::Cluster* make_pipe_cluster(Context& context, const std::string& na
 void accept_mesh_tls(const std::string& mesh, envoy::proto::FilterChain& chain);
 void use_mesh_tls(const std::string& mesh, const Destination& destination, envoy::proto::Cluster& cluster);
 
+// How long to wait for a connection, and how many to have at most, where no policy says anything.
+void set_limits(envoy::proto::Cluster& cluster);
+
 inline constexpr const char* kMeshAlpn = "kuma";  // tells mesh TLS from the application's own
 
 }  // namespace mesh::build

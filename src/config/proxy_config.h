@@ -1,12 +1,15 @@
 // What one Envoy should have. Pure: the same snapshot and proxy give the same bytes, on any thread.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "policy/policy.h"
+#include "snapshot/fold.h"
 #include "snapshot/snapshot.h"
 
 namespace mesh {
@@ -24,8 +27,22 @@ struct ProxyConfig {
   NamedResources listeners;
   NamedResources routes;
   std::vector<SecretRef> secrets;
-  // Services whose endpoints this proxy has: when only these change, `rebuild_endpoints` is enough.
-  std::vector<std::string> services;
+
+  bool has_endpoints() const { return endpoints != nullptr && !endpoints->empty(); }
+};
+
+// What a step of the picture changed, for proxies that may have to do with it.
+struct Touched {
+  std::map<std::string, std::vector<OutboundBefore>> outbounds;  // see MeshAffected
+  std::set<std::string> endpoints;                               // views
+  bool names = false;
+
+  void merge(const Touched& later);
+};
+
+// How proxies reach what is not enumerated in their Dataplanes.
+struct OutboundSettings {
+  std::uint32_t service_vip_port = 80;  // of the virtual addresses of kuma.io/service
 };
 
 // What the proxy itself said of itself when it connected (Envoy's node metadata), as far as configuration depends on
@@ -36,7 +53,8 @@ struct ProxyTraits {
   std::string admin_socket;           // Unix socket of the admin API
   std::uint32_t readiness_port = 0;   // of the sidecar manager; 0: none
   std::string readiness_socket;
-  bool ipv6 = true;  // false: its machine has no IPv6, and Envoy refuses such addresses
+  std::string system_ca_path;  // where the certificate authorities are that its machine trusts
+  bool ipv6 = true;            // false: its machine has no IPv6, and Envoy refuses such addresses
   bool has_feature(std::string_view name) const;
   friend bool operator==(const ProxyTraits&, const ProxyTraits&) = default;
 };
@@ -48,7 +66,7 @@ std::shared_ptr<const ProxyConfig> build_zone_proxy(const Resource& resource, co
 class ConfigBuilder {
  public:
   // `zone` is the name of this control plane's zone.
-  ConfigBuilder(std::string zone, std::vector<const Policy*> policies);
+  ConfigBuilder(std::string zone, std::vector<const Policy*> policies, OutboundSettings outbounds = {});
   ~ConfigBuilder();
 
   // The proxy must be in the snapshot. Does not fail: what cannot be built is left out and named in `warnings`.
@@ -56,12 +74,16 @@ class ConfigBuilder {
                                            const ProxyTraits& traits,
                                            std::vector<std::string>* warnings = nullptr) const;
 
-  // `before` with the endpoints of the snapshot, everything else shared with it. Cheap; right as long as the Dataplane
-  // and the protocols of its services are those of `before`.
-  std::shared_ptr<const ProxyConfig> rebuild_endpoints(const ProxyConfig& before, const MeshSnapshot& snapshot,
-                                                       const std::string& dataplane) const;
+  // `before` with what was touched as it is in the snapshot, everything else shared with it: in proportion to what was
+  // touched. Right as long as the Mesh, the Dataplane and the policies are those of `before`.
+  std::shared_ptr<const ProxyConfig> rebuild(const ProxyConfig& before, const MeshSnapshot& snapshot,
+                                             const std::string& dataplane, const ProxyTraits& traits,
+                                             const Touched& touched,
+                                             std::vector<std::string>* warnings = nullptr) const;
 
  private:
+  static void add_secrets(const MeshSnapshot& snapshot, const Dataplane& spec, ProxyConfig& config);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

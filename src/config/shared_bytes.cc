@@ -5,10 +5,9 @@
 
 namespace mesh {
 
-NamedResources SharedBytes::share(const NamedResources& fresh) {
-  auto shared = std::make_shared<std::vector<NamedResource>>(*fresh);
+NamedResources SharedBytes::share(std::shared_ptr<std::vector<NamedResource>> fresh) {
   const std::lock_guard lock(mutex_);
-  for (NamedResource& resource : *shared) {
+  for (NamedResource& resource : *fresh) {
     std::weak_ptr<const std::string>& known = known_[resource.version];
     const Bytes held = known.lock();
     // A version is a hash that is not made against intent: what is shared is compared.
@@ -18,7 +17,7 @@ NamedResources SharedBytes::share(const NamedResources& fresh) {
       known = resource.body;
   }
   if (known_.size() > check_at_) drop_expired();
-  return shared;
+  return fresh;
 }
 
 std::size_t SharedBytes::size() const {

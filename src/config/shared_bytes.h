@@ -15,8 +15,8 @@ namespace mesh {
 // Thread-safe. Keeps nothing alive that nobody else holds.
 class SharedBytes {
  public:
-  // The resources with bytes that others hold already, where they are equal.
-  NamedResources share(const NamedResources& fresh);
+  // The resources, with bytes that others hold already where they are equal. Nobody else has `fresh` yet.
+  NamedResources share(std::shared_ptr<std::vector<NamedResource>> fresh);
   std::size_t size() const;
 
  private:

@@ -42,6 +42,16 @@ std::string sni(std::string_view service, const std::map<std::string, std::strin
   return list.empty() ? std::string(service) : fmt::format("{}{{{}}}", service, list);
 }
 
+std::string resource_sni(std::string_view name, std::string_view mesh, std::uint32_t port, std::string_view kind) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a: what tells names apart that are cut
+  for (const char c : fmt::format("{};{};", name, mesh)) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  constexpr std::size_t kLongest = 62;  // of a label in DNS, with what shows that it was cut
+  const auto cut = [](std::string_view text) {
+    return text.size() > kLongest ? std::string(text.substr(0, kLongest)) + "x" : std::string(text);
+  };
+  return fmt::format("a{:016x}.{}.{}.{}.{}", hash, cut(name), port, cut(mesh), kind);
+}
+
 std::string split_cluster(std::string_view service, const std::map<std::string, std::string>& tags) {
   std::string text;
   for (const auto& [tag, value] : tags) text += tag + value;

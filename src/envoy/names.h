@@ -25,6 +25,8 @@ std::string ca_secret(std::string_view mesh);                                 //
 std::string spiffe_id(std::string_view mesh, std::string_view service);       // spiffe://default/backend
 std::string tag_id(std::string_view tag, std::string_view value);             // kuma://version/v1
 std::string sni(std::string_view service, const std::map<std::string, std::string>& tags);  // backend{mesh=default}
+// Of a port of a resource; `kind` is "ms" or "mzms": ace9a6863feb07138.kv.15050.default.ms
+std::string resource_sni(std::string_view name, std::string_view mesh, std::uint32_t port, std::string_view kind);
 // The part of a service with these tags (kuma.io/service among them): backend-ab12… with a hash of the tags.
 std::string split_cluster(std::string_view service, const std::map<std::string, std::string>& tags);
 

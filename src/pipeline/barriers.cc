@@ -14,26 +14,52 @@ bool Progress::has(XdsType type, Turn turn) const {
 }
 
 void Barriers::add(Barrier barrier) {
-  if (!barrier.key.empty()) std::erase_if(barriers_, [&](const Barrier& other) { return other.key == barrier.key; });
-  barriers_.push_back(std::move(barrier));
+  if (!barrier.key.empty())
+    for (Place next = barriers_.begin(); next != barriers_.end();) {
+      const Place here = next++;
+      if (here->key != barrier.key) continue;
+      forget(here);
+      barriers_.erase(here);
+    }
+  const Place place = barriers_.insert(barriers_.end(), std::move(barrier));
+  for (const auto& [proxy, turn] : place->waiting) waits_for_[proxy].push_back(place);
 }
 
 void Barriers::on_progress(const ProxyId& proxy, const Progress& progress) {
-  for (Barrier& barrier : barriers_) {
-    const auto found = barrier.waiting.find(proxy);
-    if (found != barrier.waiting.end() && progress.has(barrier.type, found->second)) barrier.waiting.erase(found);
-  }
+  let_go(proxy, [&](const Barrier& barrier, Turn turn) { return progress.has(barrier.type, turn); });
 }
 
 void Barriers::on_gone(const ProxyId& proxy) {
-  for (Barrier& barrier : barriers_) barrier.waiting.erase(proxy);
+  let_go(proxy, [](const Barrier&, Turn) { return true; });
+}
+
+void Barriers::let_go(const ProxyId& proxy, const std::function<bool(const Barrier&, Turn)>& has_it) {
+  const auto found = waits_for_.find(proxy);
+  if (found == waits_for_.end()) return;
+  std::erase_if(found->second, [&](const Place& place) {
+    const auto waits = place->waiting.find(proxy);
+    if (!has_it(*place, waits->second)) return false;
+    place->waiting.erase(waits);
+    return true;
+  });
+  if (found->second.empty()) waits_for_.erase(found);
+}
+
+void Barriers::forget(Place place) {
+  for (const auto& [proxy, turn] : place->waiting) {
+    const auto found = waits_for_.find(proxy);
+    std::erase(found->second, place);
+    if (found->second.empty()) waits_for_.erase(found);
+  }
 }
 
 std::optional<SteadyTime> Barriers::settle(SteadyTime now) {
   std::list<Barrier> ready;
   for (auto at = barriers_.begin(); at != barriers_.end();) {
     const auto here = at++;
-    if (here->waiting.empty() || here->deadline <= now) ready.splice(ready.end(), barriers_, here);
+    if (!here->waiting.empty() && here->deadline > now) continue;
+    forget(here);
+    ready.splice(ready.end(), barriers_, here);
   }
   for (Barrier& barrier : ready) barrier.done();  // may add others
   std::optional<SteadyTime> next;

@@ -45,9 +45,9 @@ BuildsConfig BuildsConfig::with(const ConfigBuilder& builder) {
                          std::vector<std::string>* warnings) {
     return builder.build(mesh, dataplane, traits, warnings);
   };
-  out.rebuild_endpoints = [&builder](const ProxyConfig& before, const MeshSnapshot& mesh,
-                                     const std::string& dataplane) {
-    return builder.rebuild_endpoints(before, mesh, dataplane);
+  out.rebuild = [&builder](const ProxyConfig& before, const MeshSnapshot& mesh, const std::string& dataplane,
+                           const ProxyTraits& traits, const Touched& touched, std::vector<std::string>* warnings) {
+    return builder.rebuild(before, mesh, dataplane, traits, touched, warnings);
   };
   return out;
 }
@@ -144,10 +144,12 @@ BuildReport Builders::build(Proxy& proxy, const Work& work, Turn turn) {
     ++counts_.full;
     std::vector<std::string> warnings;
     config = builder_.build(*mesh, proxy.id.name, traits, &warnings);
-    for (const std::string& warning : warnings) MESH_LOG_WARN("pipeline", "proxy {}: {}", proxy.id.node_id(), warning);
-  } else if (work.endpoints) {
-    ++counts_.endpoints;
-    config = builder_.rebuild_endpoints(*config, *mesh, proxy.id.name);
+    tell(proxy, std::move(warnings));
+  } else if (work.touched != nullptr) {
+    ++counts_.partial;
+    std::vector<std::string> warnings;
+    config = builder_.rebuild(*config, *mesh, proxy.id.name, traits, *work.touched, &warnings);
+    tell(proxy, std::move(warnings));
   } else {
     ++counts_.secrets;
   }
@@ -169,6 +171,15 @@ BuildReport Builders::build(Proxy& proxy, const Work& work, Turn turn) {
   next.turn = turn;
   offer(proxy, std::move(next), report);
   return report;
+}
+
+// Each once, as long as it is so.
+void Builders::tell(Proxy& proxy, std::vector<std::string> warnings) {
+  std::lock_guard lock(proxy.mutex);
+  for (std::string& warning : warnings)
+    if (proxy.warned.insert(warning).second) MESH_LOG_WARN("pipeline", "proxy {}: {}", proxy.id.node_id(), warning);
+  constexpr std::size_t kMany = 100;
+  if (proxy.warned.size() > kMany) proxy.warned.clear();
 }
 
 BuildReport Builders::build_zone_proxy(Proxy& proxy, Turn turn) {
@@ -210,13 +221,13 @@ void Builders::offer(Proxy& proxy, Built next, BuildReport& report) {
   }
   report.number = next.number;
   report.has_secrets = !next.config->secrets.empty();
-  report.has_services = !next.config->services.empty();
+  report.has_services = next.config->has_endpoints();
   counts_.offers += receivers.size();
   for (const StreamId stream : receivers) send_(stream, offer_of(next));
 }
 
 BuilderCounters Builders::counters() const {
-  return {counts_.full, counts_.endpoints, counts_.secrets, counts_.offers, counts_.unchanged};
+  return {counts_.full, counts_.partial, counts_.secrets, counts_.offers, counts_.unchanged};
 }
 
 }  // namespace mesh

@@ -17,12 +17,13 @@ namespace mesh {
 
 // How configuration is made: a ConfigBuilder's two functions.
 struct BuildsConfig {
-  std::function<std::shared_ptr<const ProxyConfig>(const MeshSnapshot&, const std::string& dataplane, const ProxyTraits&,
-                                                   std::vector<std::string>* warnings)>
+  std::function<std::shared_ptr<const ProxyConfig>(const MeshSnapshot&, const std::string& dataplane,
+                                                   const ProxyTraits&, std::vector<std::string>* warnings)>
       build;
   std::function<std::shared_ptr<const ProxyConfig>(const ProxyConfig& before, const MeshSnapshot&,
-                                                   const std::string& dataplane)>
-      rebuild_endpoints;
+                                                   const std::string& dataplane, const ProxyTraits&, const Touched&,
+                                                   std::vector<std::string>* warnings)>
+      rebuild;
 
   static BuildsConfig with(const ConfigBuilder& builder);  // which must outlive it
 };
@@ -42,7 +43,7 @@ struct BuildReport {
 
 struct BuilderCounters {
   std::uint64_t full_builds = 0;
-  std::uint64_t endpoint_builds = 0;
+  std::uint64_t partial_builds = 0;  // only of what was touched
   std::uint64_t secret_builds = 0;  // alone
   std::uint64_t offers = 0;         // given to a stream
   std::uint64_t unchanged = 0;      // built, and the same as before: nothing was offered
@@ -68,6 +69,7 @@ class Builders {
   void work_on(const std::shared_ptr<Proxy>& proxy);
   BuildReport build(Proxy& proxy, const Work& work, Turn turn);
   BuildReport build_zone_proxy(Proxy& proxy, Turn turn);
+  static void tell(Proxy& proxy, std::vector<std::string> warnings);
   void offer(Proxy& proxy, Built next, BuildReport& report);
 
   const BuildsConfig builder_;
@@ -77,7 +79,7 @@ class Builders {
   const std::function<void(BuildReport)> report_;
   Mailbox<std::shared_ptr<Proxy>> waiting_;
   struct Counts {
-    std::atomic<std::uint64_t> full{0}, endpoints{0}, secrets{0}, offers{0}, unchanged{0};
+    std::atomic<std::uint64_t> full{0}, partial{0}, secrets{0}, offers{0}, unchanged{0};
   } counts_;
   std::vector<std::jthread> threads_;
 };

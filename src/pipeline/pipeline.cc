@@ -262,6 +262,13 @@ void Pipeline::on_others(std::set<std::string> alive) {
   state_->events.put([alive = std::move(alive)](Writer& target) mutable { target.on_others(std::move(alive)); });
 }
 
+void Pipeline::when_listeners_are_out(const std::string& mesh, Revision upto, Duration limit,
+                                      std::move_only_function<void()> done) {
+  state_->events.put([wait = ListenerWait{mesh, upto, limit, std::move(done)}](Writer& target) mutable {
+    target.on_waiting(std::move(wait));
+  });
+}
+
 std::optional<SteadyTime> Pipeline::step() {
   State& state = *state_;
   std::stop_source look_only;

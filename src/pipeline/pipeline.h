@@ -78,6 +78,12 @@ class Pipeline {
   // Which control planes share the store and are alive. Thread-safe; also before load().
   void on_others(std::set<std::string> alive);
 
+  // Calls `done`, on the writer thread (hand it over and return), once every proxy of the mesh that is connected here and
+  // binds its outbounds holds the listeners of a picture that has everything up to this revision; after `limit` in any
+  // case. Thread-safe.
+  void when_listeners_are_out(const std::string& mesh, Revision upto, Duration limit,
+                              std::move_only_function<void()> done);
+
   // Without threads: does all that there is to do now. Returns when the next thing is due.
   std::optional<SteadyTime> step();
 

@@ -50,12 +50,12 @@ BuildsConfig plain_builder() {
     config->listeners = resources({{"inbound", listener}});
     config->routes = resources({});
     config->endpoints = endpoints(mesh, name);
-    for (const Outbound& outbound : spec.networking.outbound) config->services.push_back(outbound.service());
     if (mesh.spec().enabled_ca() != nullptr)
       config->secrets = {{SecretRef::What::Identity, "identity"}, {SecretRef::What::MeshCa, "ca"}};
     return config;
   };
-  out.rebuild_endpoints = [=](const ProxyConfig& before, const MeshSnapshot& mesh, const std::string& name) {
+  out.rebuild = [=](const ProxyConfig& before, const MeshSnapshot& mesh, const std::string& name, const ProxyTraits&,
+                    const Touched&, std::vector<std::string>*) {
     auto config = std::make_shared<ProxyConfig>(before);
     config->endpoints = endpoints(mesh, name);
     return config;
@@ -191,7 +191,7 @@ TEST_F(PipelineTest, AnEndpointThatJoinsConcernsExactlyTheCallers) {
 
   EXPECT_THAT(take_offered(), UnorderedElementsAre(a, b, c, kv));
   EXPECT_EQ(content(a, XdsType::Endpoint, "kv"), "kv-1 ");
-  EXPECT_EQ(pipeline->counters().builds.endpoint_builds - before.builds.endpoint_builds, 3U);
+  EXPECT_EQ(pipeline->counters().builds.partial_builds - before.builds.partial_builds, 3U);
   EXPECT_EQ(pipeline->counters().builds.full_builds - before.builds.full_builds, 1U);  // its own
 }
 

@@ -6,6 +6,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "ads/ads.h"
@@ -41,6 +43,7 @@ class Proxy {
   std::vector<StreamId> streams;      // that are open, oldest first
   std::vector<StreamId> unserved;     // those of them that were offered nothing yet
   Built built;
+  std::set<std::string> warned;  // what was said in the log of what cannot be
 };
 
 }  // namespace mesh

@@ -90,7 +90,9 @@ void Writer::note_insight(const ProxyId& proxy, const Resource& row, SteadyTime 
   if (managers_.on_stored(proxy, manager, liveness_, now)) outputs_.leaving(proxy);
   if (insight->subscriptions.empty()) return;
   const auto is_ours = [&](const Subscription& one) { return one.control_plane_instance_id == settings_.instance_id; };
-  if (std::ranges::all_of(insight->subscriptions, is_ours) && manager == nullptr) return;
+  // What we wrote ourselves, as most rows are, tells us nothing.
+  const bool has_our_manager = manager == nullptr || manager->instance == settings_.instance_id;
+  if (has_our_manager && std::ranges::all_of(insight->subscriptions, is_ours)) return;
   const Subscription& newest = insight->subscriptions.back();
   std::optional<Liveness::Elsewhere> elsewhere;
   if (!is_ours(newest)) elsewhere = {newest.control_plane_instance_id, insight->live};
@@ -108,6 +110,7 @@ void Writer::on_others(std::set<std::string> alive) {
 }
 
 void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits traits, bool registered_itself) {
+  const bool binds = traits.has_feature("feature-bind-outbounds");
   std::shared_ptr<Proxy> slot;
   {
     std::lock_guard lock(known_mutex_);
@@ -125,7 +128,14 @@ void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits tra
     slot->unserved.push_back(stream);
   }
   streams_[stream] = proxy;
-  if (proxy.type == ProxyRole::Dataplane) connected_[proxy.mesh].insert(proxy.name);
+  if (proxy.type == ProxyRole::Dataplane) {
+    ConnectedProxies& mesh = connected_[proxy.mesh];
+    mesh.all.insert(proxy.name);
+    if (binds)
+      mesh.binding.insert(proxy.name);
+    else
+      mesh.binding.erase(proxy.name);
+  }
   liveness_.on_envoy_connected(proxy, stream, clock_.steady());
   newcomers_.insert(proxy);
   outputs_.online(proxy, registered_itself);
@@ -148,8 +158,9 @@ void Writer::on_disconnected(StreamId stream) {
   known.progress.held.clear();
   --connected_count_;
   if (const auto mesh = connected_.find(proxy.mesh); proxy.type == ProxyRole::Dataplane && mesh != connected_.end()) {
-    mesh->second.erase(proxy.name);
-    if (mesh->second.empty()) connected_.erase(mesh);
+    mesh->second.all.erase(proxy.name);
+    mesh->second.binding.erase(proxy.name);
+    if (mesh->second.all.empty()) connected_.erase(mesh);
   }
   barriers_.on_gone(proxy);
   outputs_.offline(proxy);
@@ -250,8 +261,9 @@ std::optional<SteadyTime> Writer::turn() {
   }
   for (const ProxyId& proxy : std::exchange(newcomers_, {})) schedule(proxy, Work::everything());
   begin_goodbyes();
+  const std::optional<SteadyTime> wait = begin_waits(now);
   const std::optional<SteadyTime> renewal = renew();
-  return earlier(earlier(judged.next, renewal), barriers_.settle(now));
+  return earlier(earlier(earlier(judged.next, wait), renewal), barriers_.settle(now));
 }
 
 void Writer::follow(const Affected& affected) {
@@ -270,10 +282,10 @@ void Writer::follow_zone_proxies(const std::set<ProxyId>& affected) {
 void Writer::follow_mesh(const std::string& name, const MeshAffected& affected) {
   const std::shared_ptr<const MeshSnapshot> mesh = current_->find(name);
   if (!mesh) return certificates_.forget(name);
-  static const std::set<std::string> nobody;
+  static const ConnectedProxies nobody;
   const auto found = connected_.find(name);
-  const std::set<std::string>& connected = found == connected_.end() ? nobody : found->second;
-  if ((affected.whole || affected.secrets) && certificates_.refresh(*mesh, !connected.empty())) give_secrets(name);
+  const ConnectedProxies& connected = found == connected_.end() ? nobody : found->second;
+  if ((affected.whole || affected.secrets) && certificates_.refresh(*mesh, !connected.all.empty())) give_secrets(name);
   for (const auto& [dataplane, work] : work_for(affected, *mesh, connected, selects_))
     schedule({name, dataplane}, work);
   for (const std::string& dataplane : affected.dataplanes)
@@ -291,7 +303,7 @@ void Writer::give_secrets(const std::string& mesh) {
   barrier.type = XdsType::Secret;
   const auto connected = connected_.find(mesh);
   if (connected != connected_.end())
-    for (const std::string& name : connected->second) {
+    for (const std::string& name : connected->second.all) {
       schedule({mesh, name}, {.secrets = true});
       barrier.waiting[{mesh, name}] = turn_;
     }
@@ -322,6 +334,37 @@ void Writer::begin_goodbyes() {
     barriers_.add(std::move(barrier));
     for (const auto& [caller, turn] : waiting) barriers_.on_progress(caller, known_.at(caller).progress);
   }
+}
+
+void Writer::on_waiting(ListenerWait wait) {
+  const SteadyTime deadline = clock_.steady() + std::chrono::duration_cast<SteadyTime::duration>(wait.limit);
+  waits_.push_back({std::move(wait), deadline});
+}
+
+// Those whose write is in the picture wait for proxies from now on.
+std::optional<SteadyTime> Writer::begin_waits(SteadyTime now) {
+  std::optional<SteadyTime> next;
+  std::vector<Waiting> still;
+  for (Waiting& waiting : std::exchange(waits_, {})) {
+    if (waiting.wait.upto > current_->upto && waiting.deadline > now) {
+      next = earlier(next, waiting.deadline);
+      still.push_back(std::move(waiting));
+      continue;
+    }
+    Barriers::Barrier barrier;
+    barrier.type = XdsType::Listener;
+    barrier.deadline = waiting.deadline;
+    barrier.done = std::move(waiting.wait.done);
+    if (const auto mesh = connected_.find(waiting.wait.mesh); mesh != connected_.end())
+      for (const std::string& name : mesh->second.binding) {
+        const ProxyId proxy{waiting.wait.mesh, name};
+        const Progress& progress = known_.at(proxy).progress;
+        if (!progress.has(XdsType::Listener, progress.scheduled)) barrier.waiting[proxy] = progress.scheduled;
+      }
+    barriers_.add(std::move(barrier));
+  }
+  for (Waiting& waiting : still) waits_.push_back(std::move(waiting));
+  return next;
 }
 
 std::optional<SteadyTime> Writer::renew() {

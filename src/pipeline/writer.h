@@ -32,6 +32,14 @@ struct WriterSettings {
   Duration rotation_limit = std::chrono::seconds(60);   // for the proxies of a mesh, per step of a change of CA
 };
 
+// Somebody waits until the proxies of a mesh that bind their outbounds listen for what a write brought.
+struct ListenerWait {
+  std::string mesh;
+  Revision upto = 0;
+  Duration limit{};
+  std::move_only_function<void()> done;
+};
+
 // Whose is the newest connection of a proxy, as it is stored?
 enum class Whose { Ours, AnothersThatIsAlive, Nobodys };
 
@@ -63,6 +71,7 @@ class Writer {
   void on_readiness(const ProxyId& proxy, std::uint64_t session, const ReadinessReport& report);
   void on_leaving(const ProxyId& proxy, std::move_only_function<void()> withdrawn);
   void on_built(const BuildReport& report);
+  void on_waiting(ListenerWait wait);
   void on_others(std::set<std::string> alive);  // control planes that share the store
   void restore(const std::vector<ProxyId>& live);  // those that were live when this control plane last stopped
 
@@ -93,6 +102,7 @@ class Writer {
   void schedule(const ProxyId& proxy, const Work& work);
   void give_secrets(const std::string& mesh);
   void begin_goodbyes();
+  std::optional<SteadyTime> begin_waits(SteadyTime now);
   std::optional<SteadyTime> renew();
   void check_progress(const ProxyId& proxy, Known& known);
   void note_insight(const ProxyId& proxy, const Resource& row, SteadyTime now);
@@ -116,7 +126,12 @@ class Writer {
   std::vector<Goodbye> goodbyes_;
   std::set<ProxyId> newcomers_;  // connected since the last turn
   std::map<StreamId, ProxyId> streams_;
-  std::map<std::string, std::set<std::string>> connected_;        // by mesh: names of Dataplanes
+  std::map<std::string, ConnectedProxies> connected_;  // by mesh
+  struct Waiting {
+    ListenerWait wait;
+    SteadyTime deadline{};
+  };
+  std::vector<Waiting> waits_;  // for a revision that has not come yet
   std::atomic<std::size_t> connected_count_{0};
   std::set<std::pair<SystemTime, ProxyId>> renewals_;
   std::map<ProxyId, SystemTime> renewal_of_;
