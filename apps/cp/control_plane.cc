@@ -116,7 +116,9 @@ Status ControlPlane::Rooms::start() {
   issuer = std::make_unique<TokenIssuer>(*secrets, clock);
   verifier = std::make_unique<TokenVerifier>(*secrets, clock, std::move(trusts));
 
-  builder = std::make_unique<ConfigBuilder>(settings.multizone.zone.name, all_policies());
+  builder = std::make_unique<ConfigBuilder>(
+      settings.multizone.zone.name, all_policies(),
+      OutboundSettings{.service_vip_port = static_cast<std::uint32_t>(settings.dns_server.service_vip_port)});
   const auto leads = [this] { return leadership->is_leader(); };
   InsightWriterSettings insight_writer = insight_settings(settings, instance_id);
   insight_writer.others = [this] { return leadership->others(); };

@@ -89,7 +89,7 @@ std::string metrics_text(const Pipeline& pipeline, const Store& store, const Kin
   const PipelineCounters counters = pipeline.counters();
   out.gauge("cp_info", "Which program this is", 1, {{"product", kProduct}, {"version", kVersion}});
   out.counter("pipeline_builds_total", "Configurations made", counters.builds.full_builds, {{"what", "full"}});
-  out.counter("pipeline_builds_total", "", counters.builds.endpoint_builds, {{"what", "endpoints"}});
+  out.counter("pipeline_builds_total", "", counters.builds.partial_builds, {{"what", "touched"}});
   out.counter("pipeline_builds_total", "", counters.builds.secret_builds, {{"what", "secrets"}});
   out.counter("pipeline_builds_unchanged_total", "Configurations made that were the same as before", counters.builds.unchanged);
   out.counter("pipeline_offers_total", "Configurations given to discovery streams", counters.builds.offers);
