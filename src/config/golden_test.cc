@@ -111,6 +111,7 @@ ProxyTraits traits_of(const json::object& about) {
     traits.admin_port = number(object, "adminPort");
     traits.admin_socket = text(object, "adminSocket");
     traits.readiness_port = number(object, "readinessPort");
+    traits.system_ca_path = text(object, "systemCaPath");
     if (const json::value* ipv6 = object.if_contains("ipv6")) traits.ipv6 = ipv6->as_bool();
     if (const json::value* features = object.if_contains("features")) {
       for (const json::value& feature : features->as_array()) traits.features.emplace_back(feature.as_string());
