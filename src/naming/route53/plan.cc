@@ -181,9 +181,9 @@ std::vector<aws::RecordChange> take_batch(const std::vector<aws::RecordChange>& 
 }
 
 void add_epoch(std::vector<aws::RecordChange>& batch, const std::optional<aws::RecordSet>& from,
-               const aws::RecordSet& to) {
+               const std::optional<aws::RecordSet>& to) {
   if (from) batch.push_back({Action::Delete, *from});
-  batch.push_back({Action::Create, to});
+  if (to) batch.push_back({Action::Create, *to});
 }
 
 void apply(const std::vector<aws::RecordChange>& batch, const RecordStyle& style, Holdings& holdings) {

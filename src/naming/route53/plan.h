@@ -56,7 +56,7 @@ std::vector<aws::RecordChange> take_batch(const std::vector<aws::RecordChange>& 
 
 // How the batch moves the epoch on: the old record exactly as it was goes, the new one comes.
 void add_epoch(std::vector<aws::RecordChange>& batch, const std::optional<aws::RecordSet>& from,
-               const aws::RecordSet& to);
+               const std::optional<aws::RecordSet>& to);
 
 // Room that add_epoch() needs.
 constexpr aws::BatchSize kEpochSize{2, 1'000};

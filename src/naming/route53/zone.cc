@@ -136,8 +136,10 @@ Zone::Call Zone::change_call(Moment now) {
     attempt.is_group = true;
   }
   last_was_group_ = attempt.is_group;
-  if (attempt.changes.empty() && !must_claim_) return {};
-  attempt.epoch = next_epoch();
+  const bool is_last =
+      is_leaving_ && attempt.changes.empty() && wanted_.empty() && holdings_.ours.empty() && holdings_.epoch;
+  if (attempt.changes.empty() && !must_claim_ && !is_last) return {};
+  if (!is_last) attempt.epoch = next_epoch();
   Call call;
   call.what = What::Change;
   call.changes = attempt.changes;
@@ -200,7 +202,8 @@ std::optional<SteadyTime> Zone::wake(Moment now) const {
   if (phase_ != Phase::Ready) return std::max(not_before_, now.steady);
   std::optional<SteadyTime> out;
   const auto at = [&](SteadyTime time) { out = out ? std::min(*out, time) : time; };
-  if (verify_epoch_ || !reread_.empty() || !groups_.empty() || must_claim_) at(not_before_);
+  const bool is_last = is_leaving_ && wanted_.empty() && holdings_.ours.empty() && holdings_.epoch;
+  if (verify_epoch_ || !reread_.empty() || !groups_.empty() || must_claim_ || is_last) at(not_before_);
   for (const auto& [name, since] : pending_) {
     if (!change_for(name)) continue;
     SteadyTime ready = not_before_;
@@ -216,8 +219,9 @@ std::optional<SteadyTime> Zone::wake(Moment now) const {
 }
 
 bool Zone::is_done() const {
+  if (!settled_at_ && !trouble_.empty() && wanted_.empty() && unfit_.empty()) return true;  // it never was of use
   return phase_ == Phase::Ready && wanted_.empty() && unfit_.empty() && holdings_.ours.empty() && attempts_.empty() &&
-         !in_flight_ && !must_claim_;
+         !in_flight_ && !must_claim_ && !(is_leaving_ && holdings_.epoch);
 }
 
 NameState Zone::state_of(const std::string& name) const {

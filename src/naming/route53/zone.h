@@ -87,6 +87,8 @@ class Zone {
 
   // All names that this zone should hold, as record_name() makes them.
   void want(std::map<std::string, Desired> wanted, Moment now);
+  // Whether the zone is left for good: then the epoch record goes too, once nothing else of ours is there.
+  void leave(bool for_good) { is_leaving_ = for_good; }
   // The next call; its answer has to come before next() is asked again.
   Call next(Moment now);
   // When next() has something, after it had none. None: not before want().
@@ -114,7 +116,7 @@ class Zone {
   enum class Phase { Check, Read, Ready, StoodBack };
   struct Attempt {
     std::vector<aws::RecordChange> changes;  // without the epoch record
-    aws::RecordSet epoch;
+    std::optional<aws::RecordSet> epoch;     // as the batch leaves it; none: the batch removes it
     bool is_group = false;
   };
   struct Refusal {
@@ -190,6 +192,7 @@ class Zone {
   bool verify_epoch_ = false, is_epoch_known_ = false;
   bool must_claim_ = false;  // somebody else wrote last
   bool has_claimed_ = false;
+  bool is_leaving_ = false;
 
   std::optional<Scan> scan_;
   bool is_scanning_call_ = false;

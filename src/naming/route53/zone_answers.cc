@@ -234,7 +234,7 @@ void Zone::on_epoch_read(const std::optional<aws::RecordSet>& record, Moment now
     return;
   }
   for (const Attempt& attempt : attempts_) {
-    if (!record || !(*record == attempt.epoch)) continue;
+    if (!(record == attempt.epoch)) continue;
     const Attempt applied = attempt;
     return on_accepted(applied, {}, now);
   }

@@ -221,6 +221,22 @@ TEST_F(ZoneTest, WithdrawsWhatSomebodyElseWithdrewAlready) {
   EXPECT_TRUE(driver.zone.is_done());
 }
 
+TEST_F(ZoneTest, ThatIsLeftForGoodKeepsNothingOfOurs) {
+  aws.put("Z1", foreign(kOther));
+  const auto before = aws.zones["Z1"].records;
+  test::Driver driver(aws);
+  driver.want({{kRedis, "127.1.0.1"}});
+  driver.run();
+  driver.want({});
+  driver.run();
+  EXPECT_FALSE(driver.zone.is_read() && aws.zones["Z1"].records == before);
+  driver.zone.leave(true);
+  aws.faults = {Fault::LostAnswer};
+  driver.run_for(1min);
+  EXPECT_EQ(aws.zones["Z1"].records, before);
+  EXPECT_TRUE(driver.zone.is_done());
+}
+
 TEST_F(ZoneTest, PausesAsTheSettingsSayWhenItIsThrottled) {
   test::Driver driver(aws);
   driver.run();
