@@ -89,6 +89,7 @@ Result<Admission::Outcome> Admission::put_once(const Resource& draft, const Acto
   if (kind.validate != nullptr) kind.validate(resource.spec, violations);
   if (const auto* dataplane = resource.spec.as<Dataplane>(); dataplane != nullptr && mesh_of_draft != nullptr)
     check_membership(*dataplane, *mesh_of_draft, resource.key.mesh, violations);
+  check_service_name(resource, violations);
   const Mesh* as_mesh = resource.spec.as<Mesh>();
   if (as_mesh != nullptr)
     check_mesh_change(*as_mesh, resource.key.name, stored ? &*stored : nullptr, store_, violations);

@@ -1,6 +1,8 @@
 #include "admission/bootstrap_defaults.h"
 
+#include "admission/labels.h"
 #include "admission/mesh_companions.h"
+#include "model/hostname_generator.h"
 #include "model/mesh.h"
 #include "model/secret.h"
 #include "model/zone.h"
@@ -62,6 +64,30 @@ Status ensure_default_mesh(Store& store, Admission& admission) {
   return {};
 }
 
+Status ensure_generator(Store& store, Admission& admission, const std::string& name, HostnameGenerator spec) {
+  const ResourceKey key{&kHostnameGeneratorKind, {}, name};
+  const auto stored = store.get(key);
+  if (stored || stored.error().kind != ErrorKind::NotFound) return stored ? Status() : Status(stored.error());
+  Resource resource;
+  resource.key = key;
+  resource.spec = AnySpec::of(std::move(spec));
+  MESH_RETURN_IF_ERROR(admission.put(std::move(resource), {admin_user(), Via::ControlPlane}));
+  return {};
+}
+
+// Names for what is made in this zone.
+Status ensure_hostname_generators(Store& store, Admission& admission) {
+  const LabelSelector made_here{{{kOriginLabel, "zone"}}};
+  HostnameGenerator external;
+  external.selector.mesh_external_service = made_here;
+  external.template_ = "{{ .DisplayName }}.extsvc.mesh.local";
+  MESH_RETURN_IF_ERROR(ensure_generator(store, admission, "local-mesh-external-service", std::move(external)));
+  HostnameGenerator local;
+  local.selector.mesh_service = made_here;
+  local.template_ = "{{ .DisplayName }}.svc.mesh.local";
+  return ensure_generator(store, admission, "local-universal-mesh-service", std::move(local));
+}
+
 }  // namespace
 
 Status ensure_defaults(Store& store, Admission& admission, const BootstrapSettings& settings, const Clock& clock) {
@@ -70,6 +96,7 @@ Status ensure_defaults(Store& store, Admission& admission, const BootstrapSettin
   if (settings.create_admin_token) MESH_RETURN_IF_ERROR(ensure_admin_token(store, clock));
   if (!settings.zone.empty()) MESH_RETURN_IF_ERROR(ensure_zone(store, admission, settings.zone, clock));
   if (settings.create_default_mesh) MESH_RETURN_IF_ERROR(ensure_default_mesh(store, admission));
+  if (settings.create_hostname_generators) MESH_RETURN_IF_ERROR(ensure_hostname_generators(store, admission));
   return {};
 }
 

@@ -1,5 +1,6 @@
-// What a control plane makes at its first start: keys that sign user and zone tokens, the admin's token, its zone and
-// the default mesh. Safe to call at every start and from several control planes at once: what is there stays.
+// What a control plane makes at its first start: keys that sign user and zone tokens, the admin's token, its zone,
+// the default mesh and the hostname generators of a zone. Safe to call at every start and from several control planes
+// at once: what is there stays.
 #pragma once
 
 #include <string>
@@ -15,6 +16,7 @@ struct BootstrapSettings {
   std::string zone = "default";
   bool create_default_mesh = true;
   bool create_admin_token = true;
+  bool create_hostname_generators = true;
 };
 
 // Unavailable when the store is: try again.

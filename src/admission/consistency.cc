@@ -4,11 +4,13 @@
 
 #include <algorithm>
 
+#include "admission/labels.h"
 #include "admission/mesh_companions.h"
 #include "identity/certificates.h"
 #include "model/dataplane.h"
 #include "model/insight.h"
 #include "model/secret.h"
+#include "model/service.h"
 #include "model/zone.h"
 
 namespace mesh {
@@ -69,6 +71,15 @@ void check_mesh_change(const Mesh& mesh, const std::string& name, const Resource
          fmt::format("cannot change from \"{}\" to \"{}\" while mutual TLS is on: disable it first, then "
                      "enable the other",
                      before->name, after->name)});
+}
+
+void check_service_name(const Resource& service, Violations& violations) {
+  constexpr std::size_t longest = 63;
+  if (service.key.kind != &kMeshServiceKind && service.key.kind != &kMeshExternalServiceKind) return;
+  const auto shown = service.labels.find(kDisplayNameLabel);
+  const std::string& name = shown == service.labels.end() ? service.key.name : shown->second;
+  if (name.size() > longest)
+    violations.push_back({"name", fmt::format("has {} characters; may have at most {}", name.size(), longest)});
 }
 
 Status check_removal(const Resource& resource, const Store& store, bool unsafe_delete, Violations& violations) {

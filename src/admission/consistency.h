@@ -14,6 +14,9 @@ namespace mesh {
 void check_mesh_change(const Mesh& mesh, const std::string& name, const Resource* stored, const Store& store,
                        Violations& violations);
 
+// The name of a service is a part of names in DNS.
+void check_service_name(const Resource& service, Violations& violations);
+
 // A mesh with dataplanes in it, a secret that a CA needs, a zone whose control plane is connected.
 Status check_removal(const Resource& resource, const Store& store, bool unsafe_delete, Violations& violations);
 

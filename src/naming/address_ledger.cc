@@ -18,8 +18,10 @@ std::string owner_of(const ResourceKey& service) {
 }
 
 AddressLedger::AddressLedger(const NamingRanges& ranges, Duration quarantine)
-    : pools_{AddressPool{ranges.service, quarantine}, AddressPool{ranges.mesh_service, quarantine},
-             AddressPool{ranges.mesh_external_service, quarantine},
+    : pools_{AddressPool{ranges.service,
+                         quarantine,
+                         {ranges.mesh_service, ranges.mesh_external_service, ranges.mesh_multi_zone_service}},
+             AddressPool{ranges.mesh_service, quarantine}, AddressPool{ranges.mesh_external_service, quarantine},
              AddressPool{ranges.mesh_multi_zone_service, quarantine}} {}
 
 std::size_t AddressLedger::index_of(const std::string& owner) {

@@ -7,14 +7,23 @@
 
 namespace mesh {
 
-AddressPool::AddressPool(AddressRange range, Duration quarantine)
-    : range_(range), quarantine_(quarantine), gaps_{{range.first, range.last}}, next_(range.first) {
-  for (const Ipv4 reserved : {0x7f000000U, 0x7f000001U, 0x7fffffffU})
-    if (range_.contains(reserved)) occupy(reserved);
+AddressPool::AddressPool(AddressRange range, Duration quarantine, std::vector<AddressRange> others)
+    : range_(range),
+      quarantine_(quarantine),
+      others_(std::move(others)),
+      gaps_{{range.first, range.last}},
+      next_(range.first) {
+  for (const Ipv4 reserved : {0x7f000000U, 0x7f000001U, 0x7fffffffU}) occupy(reserved);
+  for (const AddressRange& other : others_) occupy(other.first, other.last);
+}
+
+bool AddressPool::is_ours(Ipv4 address) const {
+  return range_.contains(address) &&
+         std::ranges::none_of(others_, [&](const AddressRange& other) { return other.contains(address); });
 }
 
 bool AddressPool::set(Ipv4 address, const Holder* holder) {
-  if (!range_.contains(address)) return false;
+  if (!is_ours(address)) return false;
   const auto before = holders_.find(address);
   if (holder != nullptr) {
     const auto other = by_owner_.find(holder->owner);
@@ -101,15 +110,19 @@ void AddressPool::each_between(Ipv4 first, Ipv4 last, const std::function<void(I
     visit(each->first, each->second);
 }
 
-void AddressPool::occupy(Ipv4 address) {
-  auto gap = gaps_.upper_bound(address);
-  if (gap == gaps_.begin()) return;
-  --gap;
-  const auto [first, last] = *gap;
-  if (address > last) return;
-  gaps_.erase(gap);
-  if (first < address) gaps_.emplace(first, address - 1);
-  if (address < last) gaps_.emplace(address + 1, last);
+void AddressPool::occupy(Ipv4 first, Ipv4 last) {
+  auto gap = gaps_.upper_bound(first);
+  if (gap != gaps_.begin()) --gap;
+  while (gap != gaps_.end() && gap->first <= last) {
+    const auto [from, to] = *gap;
+    if (to < first) {
+      ++gap;
+      continue;
+    }
+    gap = gaps_.erase(gap);
+    if (from < first) gaps_.emplace(from, first - 1);
+    if (last < to) gap = gaps_.emplace(last + 1, to).first;
+  }
 }
 
 void AddressPool::vacate(Ipv4 address) {

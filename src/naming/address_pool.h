@@ -21,8 +21,9 @@ namespace mesh {
 
 class AddressPool {
  public:
-  // Addresses that a machine has other uses for are never given: 127.0.0.0, 127.0.0.1, 127.255.255.255.
-  AddressPool(AddressRange range, Duration quarantine);
+  // Addresses that a machine has other uses for are never given: 127.0.0.0, 127.0.0.1, 127.255.255.255. Nor are those
+  // of `others`: ranges inside of this one that have pools of their own.
+  AddressPool(AddressRange range, Duration quarantine, std::vector<AddressRange> others = {});
 
   struct Holder {
     std::string owner;
@@ -53,12 +54,15 @@ class AddressPool {
   void each_between(Ipv4 first, Ipv4 last, const std::function<void(Ipv4, const Holder&)>& visit) const;
 
  private:
-  void occupy(Ipv4 address);
+  bool is_ours(Ipv4 address) const;
+  void occupy(Ipv4 first, Ipv4 last);
+  void occupy(Ipv4 address) { occupy(address, address); }
   void vacate(Ipv4 address);
   std::optional<Ipv4> next_free() const;
 
   const AddressRange range_;
   const Duration quarantine_;
+  const std::vector<AddressRange> others_;
   std::map<Ipv4, Ipv4> gaps_;  // first → last of what is free
   std::map<Ipv4, Holder> holders_;
   std::unordered_map<std::string, Ipv4> by_owner_;

@@ -88,6 +88,16 @@ TEST_F(AddressPoolTest, TheMachinesOwnLoopbackAddressIsNotGiven) {
   EXPECT_THAT(take(end, "b"), HasSubstr("is full"));
 }
 
+TEST_F(AddressPoolTest, RangesWithinItThatAreOthersAreLeftOut) {
+  const auto range = [](const char* text) { return AddressRange::parse(text).value(); };
+  AddressPool outer(range("240.0.0.0/29"), kQuarantine,
+                    {range("240.0.0.1/32"), range("240.0.0.4/30"), range("10.0.0.0/8")});
+  for (const char* wanted : {"240.0.0.0", "240.0.0.2", "240.0.0.3"}) EXPECT_EQ(take(outer, wanted), wanted);
+  EXPECT_THAT(take(outer, "one-more"), HasSubstr("is full"));
+  const AddressPool::Holder holder{"b", {}};
+  EXPECT_FALSE(outer.set(*parse_ipv4("240.0.0.5"), &holder));
+}
+
 TEST_F(AddressPoolTest, TheLastAddressOfAllIsNoSpecialCase) {
   AddressPool top(AddressRange::parse("255.255.255.254/31").value(), 0s);
   EXPECT_EQ(take(top, "a"), "255.255.255.254");

@@ -60,13 +60,14 @@ struct Postgres {
            max_connection_lifetime_jitter = minutes(1);
   Duration health_check_interval = seconds(30);
   int min_open_connections = 0, max_open_connections = 50;
+  bool aws_iam_auth = false;
   PostgresTls tls;
   ReadReplica read_replica;
 };
 BOOST_DESCRIBE_STRUCT(Postgres, (),
                       (host, port, user, password, db_name, connection_timeout, max_connection_idle_time,
                        max_connection_lifetime, max_connection_lifetime_jitter, health_check_interval,
-                       min_open_connections, max_open_connections, tls, read_replica))
+                       min_open_connections, max_open_connections, aws_iam_auth, tls, read_replica))
 struct Upsert {
   Duration conflict_retry_base_backoff = milliseconds(200);
   int conflict_retry_max_times = 10;
@@ -297,13 +298,14 @@ struct DpServer {
   std::string tls_min_version = "TLSv1_2", tls_max_version;
   Texts tls_cipher_suites;
   Duration read_header_timeout = seconds(5), graceful_shutdown_timeout = seconds(10);
+  Duration max_connection_age{};
   DpServerAuth auth;  // the older names of what is in `authn`
   DpServerAuthn authn;
   HealthDiscovery hds;
 };
 BOOST_DESCRIBE_STRUCT(DpServer, (),
                       (port, tls_cert_file, tls_key_file, tls_min_version, tls_max_version, tls_cipher_suites,
-                       read_header_timeout, graceful_shutdown_timeout, auth, authn, hds))
+                       read_header_timeout, graceful_shutdown_timeout, max_connection_age, auth, authn, hds))
 
 // ---- who may do what
 struct AdminList {
@@ -334,12 +336,14 @@ struct Cidr {
 BOOST_DESCRIBE_STRUCT(Cidr, (), (cidr))
 struct Ipam {
   Cidr mesh_service{"241.0.0.0/8"}, mesh_external_service{"242.0.0.0/8"}, mesh_multi_zone_service{"243.0.0.0/8"};
+  Duration quarantine = hours(24);
   Texts known_internal_cidrs = {"10.0.0.0/8", "192.168.0.0/16", "172.16.0.0/12", "fc00::/7",
                                 "fd00::/8",   "127.0.0.1/32",   "::1/128"};
 
   static constexpr std::array kRules = {FieldRule{.member = "known_internal_cidrs", .json = "knownInternalCIDRs"}};
 };
-BOOST_DESCRIBE_STRUCT(Ipam, (), (mesh_service, mesh_external_service, mesh_multi_zone_service, known_internal_cidrs))
+BOOST_DESCRIBE_STRUCT(Ipam, (),
+                      (mesh_service, mesh_external_service, mesh_multi_zone_service, quarantine, known_internal_cidrs))
 struct MeshServiceSection {
   Duration generation_interval = seconds(2);
   Duration deletion_grace_period = hours(1);

@@ -48,6 +48,7 @@ constexpr std::array kRules = {
     port("store.postgres.port", "Its port."),
     text("store.postgres.user", "User to log in as."),
     hidden("store.postgres.password", "Password of that user."),
+    text("store.postgres.awsIamAuth", "Log in with the IAM role of this control plane in place of a password (Amazon RDS, Aurora). Needs TLS."),
     text("store.postgres.dbName", "Name of the database."),
     number("store.postgres.connectionTimeout", 0, 3600, "Seconds to wait for a connection. 0: for ever."),
     text("store.postgres.maxConnectionIdleTime", "A connection that was idle for so long is closed."),
@@ -158,7 +159,9 @@ constexpr std::array kRules = {
     choice("dpServer.tlsMaxVersion", kTlsVersions, "Newest version of TLS that is spoken."),
     text("dpServer.tlsCipherSuites", "Cipher suites that are allowed."),
     text("dpServer.readHeaderTimeout", "Longest time for the header of a request."),
-    text("dpServer.gracefulShutdownTimeout", "How long requests may go on when the control plane stops."),
+    text("dpServer.gracefulShutdownTimeout", "In how much time sidecars are sent to another instance when the control plane stops."),
+    text("dpServer.maxConnectionAge", "About how old connections of sidecars get before they are to come anew, perhaps to another instance (a tenth more or "
+         "less). 0: as old as they like."),
     choice("dpServer.auth.type", "|dpToken|aws-iam|none", "The older name of the types below: for sidecars and zone proxies. They win."),
     text("dpServer.auth.useTokenPath", "The older name of enableReloadableTokens."),
     choice("dpServer.authn.dpProxy.type", "dpToken|aws-iam|none",
@@ -210,8 +213,10 @@ constexpr std::array kRules = {
     text("ipam.meshService.cidr", "Range of addresses of MeshServices."),
     text("ipam.meshExternalService.cidr", "Range of addresses of MeshExternalServices."),
     text("ipam.meshMultiZoneService.cidr", "Range of addresses of MeshMultiZoneServices."),
+    text("ipam.quarantine",
+         "An address whose service is gone is given to no other for so long: someone may still have it cached."),
     named("KUMA_IPAM_KNOWN_INTERNAL_CIDRS", text("ipam.knownInternalCIDRs", "Ranges that count as inside.")),
-    text("meshService.generationInterval", "How often MeshServices are made anew."),
+    text("meshService.generationInterval", "How often MeshServices are made anew: at once."),
     text("meshService.deletionGracePeriod", "A MeshService without dataplanes is deleted after this time."),
     // ---- liveness
     text("liveness.bothGone", "Withdraw a proxy when its sidecar manager and its Envoy have been gone for so long."),
@@ -241,7 +246,7 @@ constexpr std::array kRules = {
 };
 
 // Known, kept and shown, because clients and installations have them; this list gets shorter.
-constexpr std::array<std::string_view, 34> kWithoutEffect = {
+constexpr std::array<std::string_view, 31> kWithoutEffect = {
     "general.dnsCacheTTL",
     "general.tlsMinVersion",
     "general.tlsMaxVersion",
@@ -262,19 +267,16 @@ constexpr std::array<std::string_view, 34> kWithoutEffect = {
     "runtime.universal.zoneResourceCleanupAge",
     "defaults.skipTenantResources",
     "defaults.enableLocalhostInboundClusters",
-    "defaults.SkipHostnameGenerators",
     "metrics.dataplane.idleTimeout",
     "metrics.zone.",
     "metrics.controlPlane.",
-    "dnsServer.CIDR",
-    "dnsServer.serviceVipEnabled",
     "diagnostics.debugEndpoints",
     "diagnostics.tlsMaxVersion",
     "dpServer.tlsMaxVersion",
     "dpServer.readHeaderTimeout",
     "dpServer.hds.refreshInterval",
-    "ipam.",
-    "meshService.",
+    "ipam.knownInternalCIDRs",
+    "meshService.generationInterval",
     "kmesh.runtime.",
 };
 

@@ -64,6 +64,24 @@ TEST(Settings, OfEveryShapeAreReadFromVariables) {
   EXPECT_THAT(settings.kmesh.aws_iam.authorized_account_ids, ElementsAre("1", "2"));
 }
 
+TEST(Settings, TheOlderNamesOfHowProxiesProveThemselvesCountWhereTheNewerOnesWereLeftAlone) {
+  const auto older = load("", {{"KUMA_DP_SERVER_AUTH_TYPE", "aws-iam"},
+                               {"KUMA_DP_SERVER_AUTH_USE_TOKEN_PATH", "true"},
+                               {"KMESH_AWSIAM_AUTHORIZEDACCOUNTIDS", "123456789012,210987654321"}});
+  EXPECT_EQ(older.dp_server.authn.dp_proxy.type, "aws-iam");
+  EXPECT_EQ(older.dp_server.authn.zone_proxy.type, "aws-iam");
+  EXPECT_TRUE(older.dp_server.authn.enable_reloadable_tokens);
+  EXPECT_EQ(older.kmesh.aws_iam.authorized_account_ids, (std::vector<std::string>{"123456789012", "210987654321"}));
+
+  const auto both = load("", {{"KUMA_DP_SERVER_AUTH_TYPE", "aws-iam"}, {"KUMA_DP_SERVER_AUTHN_ZONE_PROXY_TYPE", "none"}});
+  EXPECT_EQ(both.dp_server.authn.dp_proxy.type, "aws-iam");
+  EXPECT_EQ(both.dp_server.authn.zone_proxy.type, "none");
+  EXPECT_FALSE(both.dp_server.authn.enable_reloadable_tokens);
+
+  const auto tokens = load("", {{"KUMA_DP_SERVER_AUTH_TYPE", "dpToken"}});
+  EXPECT_EQ(tokens.dp_server.authn.zone_proxy.type, "zoneToken");
+}
+
 TEST(Settings, TheFileMayHoldListsAndNumbersWhereTextIsMeant) {
   const ControlPlaneSettings settings = load(R"(
 store: {postgres: {password: 1234}}
@@ -112,8 +130,8 @@ TEST(Settings, AnUnknownVariableIsIgnoredButANearMissGetsAWarning) {
 }
 
 TEST(Settings, WhoSetsWhatHasNoEffectIsTold) {
-  EXPECT_THAT(warnings_of("", {{"KUMA_IPAM_MESH_SERVICE_CIDR", "127.4.0.0/16"}}),
-              ElementsAre("KUMA_IPAM_MESH_SERVICE_CIDR is accepted, but has no effect in this version"));
+  EXPECT_THAT(warnings_of("", {{"KUMA_IPAM_KNOWN_INTERNAL_CIDRS", "127.4.0.0/16"}}),
+              ElementsAre("KUMA_IPAM_KNOWN_INTERNAL_CIDRS is accepted, but has no effect in this version"));
   EXPECT_THAT(warnings_of("xdsServer: {nackBackoff: 1s}"), ElementsAre(HasSubstr("xdsServer.nackBackoff")));
 }
 
