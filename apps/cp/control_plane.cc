@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "config/config_json.h"
+#include "controllers/service_names.h"
 #include "cp/diagnostics.h"
 #include "cp/metrics.h"
 #include "cp/open_store.h"
@@ -80,6 +81,7 @@ struct ControlPlane::Rooms {
   std::unique_ptr<InsightWriter> insights;
   std::unique_ptr<DataplaneCleanup> cleanup;
   std::unique_ptr<Pipeline> pipeline;
+  std::unique_ptr<ServiceNames> names;
   std::unique_ptr<DataplaneServer> sidecars;
   std::shared_ptr<aws::CallCounters> aws_calls;  // null: AWS is not asked who proxies are
   std::unique_ptr<PipelineConfigs> configs;
@@ -97,6 +99,7 @@ Status ControlPlane::Rooms::start() {
   if (problem)
     return error(ErrorKind::Unavailable, "general.workDir (KUMA_GENERAL_WORK_DIR): cannot make the folder " +
                                              settings.general.work_dir + ": " + problem.message());
+  MESH_TRY(NamingSettings naming, naming_settings(settings));
   MESH_TRY(TokenTrusts trusts, token_trusts(settings));
   MESH_TRY(DataplaneServerSettings sidecar_settings, dataplane_server_settings(settings, trusts));
   if (sidecar_settings.authentication == ProxyAuthentication::AwsIam || sidecar_settings.zone_authentication == ProxyAuthentication::AwsIam) {
@@ -107,6 +110,7 @@ Status ControlPlane::Rooms::start() {
   MESH_RETURN_IF_ERROR(start_diagnostics());  // first: it says that we are there, and not ready
   MESH_TRY(OpenedStore opened, open_store(settings.store, kinds, instance_id, [this] {
     if (pipeline) pipeline->on_others(leadership->others());
+    if (names) names->on_leader_changed();
   }));
   store = std::move(opened.store);
   leadership = std::move(opened.leadership);
@@ -131,6 +135,7 @@ Status ControlPlane::Rooms::start() {
   pipeline = std::make_unique<Pipeline>(pipeline_settings(settings, instance_id),
                                         PipelineNeeds{*store, *secrets, BuildsConfig::with(*builder),
                                                       selects_by(all_policies()), *insights, *cleanup, clock});
+  names = std::make_unique<ServiceNames>(std::move(naming), leadership->store(), clock, leads);
   sidecars = std::make_unique<DataplaneServer>(
       std::move(sidecar_settings), DataplaneServerNeeds{loop, *store, *admission, kinds, *secrets, clock,
                                                         pipeline->ads_sink(), pipeline->liveness_sink()});
@@ -142,6 +147,7 @@ Status ControlPlane::Rooms::start() {
   insights->start();
   cleanup->start();
   pipeline->start();
+  names->start();
   opened.watch();
   MESH_RETURN_IF_ERROR(sidecars->listen());
   MESH_RETURN_IF_ERROR(start_api());
@@ -151,7 +157,7 @@ Status ControlPlane::Rooms::start() {
 
 Status ControlPlane::Rooms::start_diagnostics() {
   diagnostics = std::make_unique<Diagnostics>([this] { return is_ready.load(); },
-                                              [this] { return is_ready ? metrics_text(*pipeline, *store, kinds, aws_figures()) : ""; });
+                                              [this] { return is_ready ? metrics_text(*pipeline, *store, kinds, aws_figures(), names->figures()) : ""; });
   const wire::Handler handler = [this](wire::Request request, wire::Respond respond) {
     respond(diagnostics->answer(request));
   };
@@ -211,6 +217,7 @@ void ControlPlane::stop(Duration grace) {
   rooms.is_ready = false;
   if (rooms.api) rooms.api->drain(grace);
   // Proxies keep what they have; their streams end when the port closes, and they look for another control plane.
+  if (rooms.names) rooms.names->stop();
   if (rooms.leadership) rooms.leadership->stop();
   if (rooms.pipeline) rooms.pipeline->stop();
   rooms.loop.stop();

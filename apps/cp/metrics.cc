@@ -82,9 +82,21 @@ void add_aws(Families& out, const AwsFigures& aws) {
   out.counter("aws_calls_held_back_total", "Calls to AWS that limits or an outage did not let through", aws.authority.held_back);
 }
 
+void add_names(Families& out, const NamingFigures& names) {
+  for (const auto& range : names.ranges) {
+    const char* help = "Virtual addresses: in use, and kept back because someone may have them cached";
+    out.gauge("naming_addresses", help, static_cast<double>(range.held), {{"range", range.name}, {"state", "used"}});
+    out.gauge("naming_addresses", help, static_cast<double>(range.kept_back), {{"range", range.name}, {"state", "kept_back"}});
+    out.gauge("naming_addresses_max", "Virtual addresses in the range", static_cast<double>(range.size), {{"range", range.name}});
+  }
+  out.counter("naming_writes_total", "Services and blocks of addresses written", names.writes);
+  out.counter("naming_write_failures_total", "Transactions that met somebody else's change, or no store", names.failures);
+}
+
 }  // namespace
 
-std::string metrics_text(const Pipeline& pipeline, const Store& store, const KindRegistry& kinds, const std::optional<AwsFigures>& aws) {
+std::string metrics_text(const Pipeline& pipeline, const Store& store, const KindRegistry& kinds,
+                         const std::optional<AwsFigures>& aws, const NamingFigures& names) {
   Families out;
   const PipelineCounters counters = pipeline.counters();
   out.gauge("cp_info", "Which program this is", 1, {{"product", kProduct}, {"version", kVersion}});
@@ -106,6 +118,7 @@ std::string metrics_text(const Pipeline& pipeline, const Store& store, const Kin
       out.gauge("resources_count", "Resources in the store", static_cast<double>(page->total), {{"resource_type", kind->name}});
   }
   if (aws) add_aws(out, *aws);
+  add_names(out, names);
   out.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", resident_bytes());
   return out.text();
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "aws/call_counters.h"
+#include "controllers/service_names.h"
 #include "identity/aws_authority.h"
 #include "model/kind.h"
 #include "pipeline/pipeline.h"
@@ -20,6 +21,6 @@ struct AwsFigures {
 };
 
 std::string metrics_text(const Pipeline& pipeline, const Store& store, const KindRegistry& kinds,
-                         const std::optional<AwsFigures>& aws = {});
+                         const std::optional<AwsFigures>& aws = {}, const NamingFigures& names = {});
 
 }  // namespace mesh

@@ -7,8 +7,10 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/log.h"
 #include "dpserver/server_keys.h"
 #include "policies/all.h"
+#include "settings/name_ranges.h"
 
 namespace mesh {
 namespace {
@@ -105,6 +107,7 @@ BootstrapSettings bootstrap_settings(const ControlPlaneSettings& settings) {
   out.zone = settings.multizone.zone.name;
   out.create_default_mesh = !settings.defaults.skip_mesh_creation;
   out.create_admin_token = settings.api_server.authn.tokens.bootstrap_admin_token;
+  out.create_hostname_generators = !settings.defaults.skip_hostname_generators;
   return out;
 }
 
@@ -131,6 +134,19 @@ OfflineSettings offline_settings(const ControlPlaneSettings& settings) {
   out.after_silence = settings.xds_server.dataplane_deregistration_delay;
   out.after_goodbye = std::min(out.after_goodbye, out.after_silence);
   out.after_all = settings.runtime.universal.dataplane_cleanup_age;
+  return out;
+}
+
+Result<NamingSettings> naming_settings(const ControlPlaneSettings& settings) {
+  std::vector<std::string> warnings;
+  MESH_TRY(const NameRanges ranges, read_name_ranges(settings, warnings));
+  for (const std::string& warning : warnings) MESH_LOG_WARN("cp", "{}", warning);
+  NamingSettings out;
+  out.zone = settings.multizone.zone.name;
+  out.ranges = {ranges.service, ranges.mesh_service, ranges.mesh_external_service, ranges.mesh_multi_zone_service};
+  out.service_vips = settings.dns_server.service_vip_enabled;
+  out.quarantine = settings.ipam.quarantine;
+  out.deletion_grace = settings.mesh_service.deletion_grace_period;
   return out;
 }
 

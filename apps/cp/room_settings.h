@@ -5,6 +5,7 @@
 #include "admission/bootstrap_defaults.h"
 #include "api/api_server.h"
 #include "dpserver/dataplane_server.h"
+#include "naming/name_planner.h"
 #include "pipeline/pipeline.h"
 #include "settings/control_plane.h"
 
@@ -16,6 +17,8 @@ BootstrapSettings bootstrap_settings(const ControlPlaneSettings& settings);
 PipelineSettings pipeline_settings(const ControlPlaneSettings& settings, const std::string& instance_id);
 InsightWriterSettings insight_settings(const ControlPlaneSettings& settings, const std::string& instance_id);
 OfflineSettings offline_settings(const ControlPlaneSettings& settings);
+// Says which range is wrong; logs what to be careful about.
+Result<NamingSettings> naming_settings(const ControlPlaneSettings& settings);
 ApiSettings api_settings(const ControlPlaneSettings& settings, const std::string& instance_id);
 // Reads the files of public keys that are named.
 Result<TokenTrusts> token_trusts(const ControlPlaneSettings& settings);
