@@ -8,6 +8,8 @@
 #include "config/proxy_config.h"
 #include "config/shared_bytes.h"
 #include "envoy/pack.h"
+#include "model/address_block.h"
+#include "snapshot/fold.h"
 
 namespace mesh {
 namespace {
@@ -216,6 +218,131 @@ TEST(Build, OfEndpointsAloneLeavesEverythingElseAsItIs) {
   EXPECT_EQ(after->listeners, before->listeners);  // the same objects
   EXPECT_EQ(after->clusters, before->clusters);
   EXPECT_EQ(*after->endpoints, *f.builder.build(f.snapshot, "web-1", {})->endpoints);
+}
+
+// A mesh that changes step by step, and a proxy that binds its outbounds.
+class Bound : public ::testing::Test {
+ protected:
+  Bound() {
+    traits.features = {"feature-bind-outbounds"};
+    then({put(kMeshKind, "", "default", AnySpec::of(Mesh())), offers("web-1", "web", "10.0.0.9")});
+    config = builder.build(mesh(), "web-1", traits);
+  }
+  static ResourceChange put(const Kind& kind, const std::string& in, const std::string& name, AnySpec spec,
+                            AnySpec status = {}) {
+    auto resource = std::make_shared<Resource>();
+    resource->key = {&kind, in, name};
+    resource->spec = std::move(spec);
+    resource->status = std::move(status);
+    return {resource->key, resource};
+  }
+  static ResourceChange offers(const std::string& name, const std::string& service, const std::string& address) {
+    Dataplane spec;
+    spec.networking.address = address;
+    spec.networking.inbound.emplace_back().port = 80;
+    spec.networking.inbound[0].tags = {{kServiceTag, service}};
+    if (name == "web-1") {
+      spec.networking.outbound.emplace_back().port = 10001;
+      spec.networking.outbound[0].tags = {{kServiceTag, "db"}};
+    }
+    return put(kDataplaneKind, "default", name, AnySpec::of(spec));
+  }
+  static ResourceChange addresses(std::map<std::string, AddressEntry> entries) {
+    return put(kAddressBlockKind, "", "127.1.0.0", AnySpec::of(AddressBlock{std::move(entries)}));
+  }
+  static ResourceChange service(const std::string& name, const std::string& vip) {
+    MeshService spec;
+    spec.selector.dataplane_tags = {{kServiceTag, name}};
+    spec.ports.emplace_back().port = 80;
+    MeshServiceStatus status;
+    status.vips.push_back({vip});
+    return put(kMeshServiceKind, "default", name, AnySpec::of(spec), AnySpec::of(status));
+  }
+  static ResourceChange gone(const Kind& kind, const std::string& name) { return {{&kind, "default", name}, nullptr}; }
+
+  // Returns what had to be built.
+  Touched then(std::vector<ResourceChange> changes, std::vector<LivenessChange> live = {}) {
+    FoldResult result = fold(*snapshot, {.upto = 1, .resources = std::move(changes), .liveness = std::move(live)});
+    snapshot = result.snapshot;
+    const MeshAffected affected = result.affected["default"];
+    return {affected.outbounds, affected.endpoints};
+  }
+  // The configuration that was, with what was touched, is the one that is made anew.
+  void expect_the_same_as_anew(const Touched& touched) {
+    before = config;
+    config = builder.rebuild(*config, mesh(), "web-1", traits, touched);
+    const auto anew = builder.build(mesh(), "web-1", traits);
+    EXPECT_EQ(*config->listeners, *anew->listeners);
+    EXPECT_EQ(*config->clusters, *anew->clusters);
+    EXPECT_EQ(*config->endpoints, *anew->endpoints);
+    EXPECT_EQ(config->secrets, anew->secrets);
+  }
+  const MeshSnapshot& mesh() const { return *snapshot->find("default"); }
+
+  const ConfigBuilder builder{"zone-1", {}, {.service_vip_port = 8080}};
+  ProxyTraits traits;
+  std::shared_ptr<const Snapshot> snapshot = std::make_shared<Snapshot>();
+  std::shared_ptr<const ProxyConfig> config, before;
+};
+
+TEST_F(Bound, GetsOneListenerForAServiceThatComesAndLosesItWithTheService) {
+  expect_the_same_as_anew(then({addresses({{"127.1.0.0", {.owner = "service/kv"}}})}));
+  EXPECT_THAT(names_of(config->listeners), ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001"));
+  expect_the_same_as_anew(then({offers("kv-1", "kv", "10.0.0.1")}));
+  EXPECT_THAT(names_of(config->listeners),
+              ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001", "outbound:127.1.0.0:8080"));
+  EXPECT_EQ(config->listeners->at(0).body, before->listeners->at(0).body);
+  expect_the_same_as_anew(then({addresses({{"127.1.0.7", {.owner = "service/kv"}}})}));
+  EXPECT_THAT(names_of(config->listeners),
+              ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001", "outbound:127.1.0.7:8080"));
+  expect_the_same_as_anew(then({gone(kDataplaneKind, "kv-1")}));
+  EXPECT_THAT(names_of(config->clusters), ElementsAre("db", "localhost:80"));
+}
+
+TEST_F(Bound, KeepsTheClusterThatIsEnumeratedToo) {
+  expect_the_same_as_anew(
+      then({addresses({{"127.1.0.0", {.owner = "service/db"}}}), offers("db-1", "db", "10.0.0.1")}));
+  EXPECT_EQ(config->listeners->size(), 3U);
+  expect_the_same_as_anew(then({gone(kDataplaneKind, "db-1")}));
+  EXPECT_THAT(names_of(config->clusters), ElementsAre("db", "localhost:80"));
+}
+
+TEST_F(Bound, FollowsAMeshServiceAndItsEndpoints) {
+  expect_the_same_as_anew(then({service("kv", "127.4.0.0"), offers("kv-1", "kv", "10.0.0.1")}));
+  const std::string before_up = shown(config->endpoints->at(1));
+  expect_the_same_as_anew(then({}, {{{"default", "kv-1"}, true, {}}}));
+  EXPECT_THAT(before_up, Not(HasSubstr("10.0.0.1")));
+  EXPECT_THAT(shown(config->endpoints->at(1)), HasSubstr("10.0.0.1"));
+  EXPECT_EQ(config->listeners, before->listeners);
+  expect_the_same_as_anew(then({service("kv", "127.4.0.9")}));
+  expect_the_same_as_anew(then({gone(kMeshServiceKind, "kv")}));
+  EXPECT_THAT(names_of(config->listeners), ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001"));
+}
+
+TEST_F(Bound, TakesSeveralStepsAtOnce) {
+  Touched all = then({service("kv", "127.4.0.0"), offers("kv-1", "kv", "10.0.0.1")});
+  expect_the_same_as_anew(all);
+  all = then({service("kv", "127.4.0.1")});
+  all.merge(then({service("kv", "127.4.0.2"), service("other", "127.4.0.1")}));
+  all.merge(then({gone(kMeshServiceKind, "kv")}, {{{"default", "kv-1"}, true, {}}}));
+  expect_the_same_as_anew(all);
+}
+
+TEST_F(Bound, LeavesAPortToTheApplicationThatHasItByItsServicePort) {
+  ResourceChange web = offers("web-1", "web", "10.0.0.9");
+  Dataplane spec = web.now->spec_as<Dataplane>();
+  spec.networking.inbound[0].service_port = 8080;
+  then({put(kDataplaneKind, "default", "web-1", AnySpec::of(spec)), offers("kv-1", "kv", "10.0.0.1"),
+        service("kv", "127.4.0.0"), addresses({{"127.1.0.0", {.owner = "service/kv"}}})});
+  std::vector<std::string> warnings;
+  config = builder.build(mesh(), "web-1", traits, &warnings);
+  EXPECT_THAT(names_of(config->listeners),
+              ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001", "outbound:127.4.0.0:80"));
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("the application listens on port 8080 itself")));
+
+  spec.networking.inbound[0].service_address = "127.0.0.1";
+  then({put(kDataplaneKind, "default", "web-1", AnySpec::of(spec))});
+  EXPECT_EQ(builder.build(mesh(), "web-1", traits)->listeners->size(), 4U);
 }
 
 TEST(Build, LeavesOutWhatCannotBeBuiltAndSaysSo) {

@@ -81,7 +81,8 @@ class MeshFold {
 
   bool is_complete() const { return next_.mesh != nullptr; }
   bool is_empty() const {
-    return !is_complete() && next_.dataplanes.empty() && next_.policies.empty() && next_.live.empty();
+    return !is_complete() && next_.dataplanes.empty() && next_.policies.empty() && next_.live.empty() &&
+           next_.backends.empty() && next_.secrets.empty();
   }
   std::shared_ptr<const MeshSnapshot> take() { return std::make_shared<const MeshSnapshot>(std::move(next_)); }
 

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <random>
 
+#include "model/address_block.h"
+#include "model/service.h"
+
 namespace mesh {
 namespace {
 
@@ -243,6 +246,112 @@ TEST_F(FoldTest, AMeshThatIsDeletedIsGone) {
   EXPECT_THAT(snapshot_->incomplete, IsEmpty());
 }
 
+ResourceChange put_service(const std::string& name, const std::string& selected, const std::string& vip,
+                           const Kind& kind = kMeshServiceKind) {
+  auto resource = std::make_shared<Resource>();
+  resource->key = {&kind, "m", name};
+  if (&kind == &kMeshServiceKind) {
+    MeshService spec;
+    if (selected.empty())
+      spec.selector.dataplane_labels = LabelSelector{};
+    else
+      spec.selector.dataplane_tags = {{kServiceTag, selected}};
+    spec.ports.push_back({.name = {}, .port = 80, .target_port = 8080, .app_protocol = "http"});
+    resource->spec = AnySpec::of(spec);
+    MeshServiceStatus status;
+    if (!vip.empty()) status.vips.push_back({vip});
+    resource->status = AnySpec::of(status);
+  } else {
+    MeshMultiZoneService spec;
+    spec.ports.emplace_back().port = 80;
+    resource->spec = AnySpec::of(spec);
+    MeshMultiZoneServiceStatus status;
+    status.vips.push_back({vip});
+    status.mesh_services.push_back({selected, "", "z", "m"});
+    resource->status = AnySpec::of(status);
+  }
+  return {resource->key, resource};
+}
+ResourceChange put_addresses(const std::string& name, std::map<std::string, AddressEntry> addresses) {
+  return put(kAddressBlockKind, name, AnySpec::of(AddressBlock{std::move(addresses)}), "");
+}
+std::vector<std::string> keys_of(const MeshAffected& affected) {
+  std::vector<std::string> out;
+  for (const auto& [key, before] : affected.outbounds) out.push_back(key);
+  return out;
+}
+
+TEST_F(FoldTest, AServiceOfItsOwnNameConcernsCallersWhenItLooksDifferentToThem) {
+  then({put_mesh()});
+  EXPECT_THAT(keys_of(then({put_service("kv", "kv", "")})), ElementsAre("msvc/kv"));
+  const MeshAffected addressed = then({put_service("kv", "kv", "127.4.0.0")});
+  ASSERT_THAT(keys_of(addressed), ElementsAre("msvc/kv"));
+  EXPECT_EQ(addressed.outbounds.at("msvc/kv")[0].backend->vip, "");
+  EXPECT_TRUE(then({put_service("kv", "kv", "127.4.0.0")}).empty());  // counts, conditions
+  const MeshAffected left = then({gone(kMeshServiceKind, "kv")});
+  EXPECT_EQ(left.outbounds.at("msvc/kv")[0].backend->vip, "127.4.0.0");
+  EXPECT_THAT(mesh().backends, IsEmpty());
+  EXPECT_THAT(mesh().users, IsEmpty());
+}
+
+TEST_F(FoldTest, AServiceForSeveralZonesFollowsThoseThatItStandsFor) {
+  then({put_mesh(), put_service("all", "kv", "127.2.0.0", kMeshMultiZoneServiceKind)});
+  EXPECT_THAT(mesh().backends.at("mzsvc/all")->ports[0].sources, IsEmpty());
+  EXPECT_THAT(keys_of(then({put_service("kv", "kv", "127.4.0.0")})), ElementsAre("msvc/kv", "mzsvc/all"));
+  EXPECT_THAT(mesh().users.at("kv"), ElementsAre("msvc/kv", "mzsvc/all"));
+  EXPECT_THAT(keys_of(then({gone(kMeshServiceKind, "kv")})), ElementsAre("msvc/kv", "mzsvc/all"));
+}
+
+TEST_F(FoldTest, AServiceWithASelectorOfItsOwnHasAViewOfItsOwn) {
+  then({put_mesh(), put("kv-1", dataplane({inbound(8080, "kv")})), put_service("all", "", "127.4.0.0")}, {up("kv-1")});
+  EXPECT_EQ(mesh().find_view("msvc/all")->endpoints.size(), 1U);
+  EXPECT_THAT(then({put("db-1", dataplane({inbound(8080, "db")}))}, {up("db-1")}).endpoints,
+              ElementsAre("db", "msvc/all"));
+  EXPECT_EQ(mesh().find_view("msvc/all")->endpoints.size(), 2U);
+  then({}, {down("kv-1")});
+  EXPECT_EQ(mesh().find_view("msvc/all")->endpoints.size(), 1U);
+  then({gone(kMeshServiceKind, "all")});
+  EXPECT_EQ(mesh().find_view("msvc/all"), nullptr);
+}
+
+TEST_F(FoldTest, AVirtualAddressOfAServiceConcernsTheMeshesThatHaveTheService) {
+  then({put_mesh(), put_mesh("other"), put("kv-1", dataplane({inbound(1, "kv")}))});
+  FoldResult result = fold(*snapshot_, input({put_addresses("127.1.0.0", {{"127.1.0.0", {.owner = "service/kv"}},
+                                                                          {"127.1.0.1", {.owner = "msvc/m/kv"}}})}));
+  EXPECT_FALSE(result.affected.contains("other"));
+  EXPECT_THAT(keys_of(result.affected.at("m")), ElementsAre("service/kv"));
+  snapshot_ = result.snapshot;
+  EXPECT_EQ(mesh().vips.at("kv"), "127.1.0.0");
+
+  const MeshAffected moved =
+      then({put_addresses("127.1.0.0", {{"127.1.0.0", {.owner = "service/kv", .freed = SystemTime{}}}}),
+            put_addresses("127.1.1.0", {{"127.1.1.7", {.owner = "service/kv"}}})});
+  EXPECT_EQ(moved.outbounds.at("service/kv")[0].address, "127.1.0.0");
+  EXPECT_EQ(mesh().vips.at("kv"), "127.1.1.7");
+  EXPECT_TRUE(then({put_addresses("127.1.1.0", {{"127.1.1.7", {.owner = "service/kv"}}})}).empty());
+
+  FoldInput everything = input({put_mesh(), put("kv-1", dataplane({inbound(1, "kv")}))});
+  everything.from_start = true;
+  snapshot_ = fold(*snapshot_, everything).snapshot;
+  EXPECT_THAT(mesh().vips, IsEmpty());
+}
+
+TEST_F(FoldTest, AServiceThatComesOrGoesIsSomethingToCall) {
+  then({put_mesh(), put_addresses("127.1.0.0", {{"127.1.0.0", {.owner = "service/kv"}}})});
+  EXPECT_THAT(keys_of(then({put("kv-1", dataplane({inbound(1, "kv")}))})), ElementsAre("service/kv"));
+  const MeshAffected left = then({gone(kDataplaneKind, "kv-1")});
+  EXPECT_EQ(left.outbounds.at("service/kv")[0].address, "127.1.0.0");
+}
+
+TEST_F(FoldTest, KnowsWhoCallsABackendByNameAndByLabels) {
+  Outbound by_name, by_labels;
+  by_name.backend_ref = OutboundBackendRef{"MeshService", "kv", {}, 80};
+  by_labels.backend_ref = OutboundBackendRef{"MeshService", "", {{"a", "b"}}, 80};
+  then({put_mesh(), put("app-1", dataplane({}, {by_name})), put("app-2", dataplane({}, {by_labels}))});
+  EXPECT_THAT(mesh().callers.at("msvc/kv"), ElementsAre("app-1"));
+  EXPECT_THAT(mesh().callers.at(kAnyBackend), ElementsAre("app-2"));
+}
+
 std::string describe(const MeshSnapshot& mesh) {
   std::string out = mesh.name + (mesh.mesh ? "!" : "?");
   for (const auto& [name, resource] : mesh.dataplanes) out += " " + name;
@@ -264,6 +373,14 @@ std::string describe(const MeshSnapshot& mesh) {
     for (const SharedResource& policy : *list) out += policy->key.name + " ";
   }
   for (const auto& [name, ports] : mesh.live) out += " +" + name;
+  for (const auto& [key, backend] : mesh.backends) {
+    out += " " + key + "@" + backend->vip;
+    for (const BackendPort& port : backend->ports)
+      for (const EndpointSource& source : port.sources) out += "~" + source.view;
+  }
+  for (const auto& [key, view] : mesh.selected) out += " " + key + "=" + std::to_string(view->endpoints.size());
+  for (const auto& [view, keys] : mesh.users) out += " " + view + "^" + std::to_string(keys.size());
+  for (const auto& [service, address] : mesh.vips) out += " " + service + "@" + address;
   return out;
 }
 
@@ -285,6 +402,14 @@ TEST(Fold, AnyOrderOfTheSameChangesGivesTheSamePicture) {
     steps.push_back(input({put(name, dataplane(std::move(inbounds), {outbound("s" + std::to_string(i % 3))}))}));
     if (i % 2 == 0) steps.push_back(input({}, {up(name)}));
     steps.push_back(input({put(i % 2 == 0 ? kTimeout : kPermission, "p" + std::to_string(i))}));
+    if (i % 5 == 0) {
+      const std::string service = "s" + std::to_string(i % 7), address = "127.1.0." + std::to_string(i);
+      steps.push_back(input({put_service("m" + std::to_string(i), i % 3 == 0 ? "" : service, address)}));
+      steps.push_back(
+          input({put_service("z" + std::to_string(i), "m" + std::to_string(i), address, kMeshMultiZoneServiceKind)}));
+      steps.push_back(input({put_addresses("127.1." + std::to_string(i) + ".0",
+                                           {{address, {.owner = "service/" + service + std::to_string(i)}}})}));
+    }
   }
   steps.push_back(input({put_mesh()}));
   steps.push_back(input({}, {up("nobody")}));
