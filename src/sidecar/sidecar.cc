@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "sidecar/access_log_relay.h"
 #include "sidecar/bootstrap_client.h"
 #include "sidecar/envoy_admin.h"
 #include "sidecar/envoy_log.h"
@@ -19,6 +20,12 @@
 #include "sidecar/work_dir.h"
 
 namespace mesh::sidecar {
+
+namespace {
+
+constexpr Duration kFlushAccessLogs = std::chrono::seconds(1);  // the last ones, when a server for them is slow
+
+}  // namespace
 
 struct Sidecar::State : std::enable_shared_from_this<State> {
   State(Surroundings around_in, Settings settings_in, std::function<void(int)> on_exit_in)
@@ -39,6 +46,8 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     MESH_RETURN_IF_ERROR(settings.auth_type == "aws" ? prepare_role_proof() : prepare_token());
     MESH_RETURN_IF_ERROR(prepare_tls());
     request.work_dir = work_dir->path();
+    MESH_TRY(access_logs, AccessLogRelay::open(strand, around.clock,
+                                               access_log_path(request.work_dir, request.resource.name, request.resource.mesh)));
     request.host = read_host_facts();
     auto listening = ReadinessServer::listen(around.loop, readiness_address(), settings.readiness_port);
     if (!listening) return with_context(std::move(listening).error(), "opening the readiness port (KUMA_READINESS_PORT)");
@@ -264,8 +273,8 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
             .tls = tls,
             .mesh = request.resource.mesh,
             .name = request.resource.name,
-            .read_token = [path = request.token_path, is_role_proof = role_proof.has_value()] {
             .proxy_type = settings.proxy_type,
+            .read_token = [path = request.token_path, is_role_proof = role_proof.has_value()] {
               if (path.empty()) return Secret();
               auto token = read_credential(path, is_role_proof);
               if (!token) MESH_LOG_WARN("sidecar", "{}", token.error().message());
@@ -300,7 +309,10 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     if (std::exchange(finished, true)) return;
     timers.clear();
     task_watch.reset();
-    on_exit(exit_code);
+    if (!access_logs) return on_exit(exit_code);
+    access_logs->flush(kFlushAccessLogs, [weak = weak_from_this(), exit_code] {
+      if (const auto self = weak.lock()) self->on_exit(exit_code);
+    });
   }
 
   void on_signal(int number) {
@@ -318,6 +330,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   std::string envoy_path;
   std::optional<WorkDir> work_dir;
   std::optional<RoleProof> role_proof;  // writes into work_dir
+  std::unique_ptr<AccessLogRelay> access_logs;  // in work_dir too
   std::unique_ptr<ReadinessServer> readiness;
   std::unique_ptr<Process> version_process, envoy;
   std::optional<BootstrapClient> bootstrap_client;
