@@ -49,6 +49,10 @@ std::size_t size_of(const Resource& resource) {
   return size;
 }
 
+Error no_mesh(const std::string& name) {
+  return error(ErrorKind::NotFound, fmt::format("there is no mesh \"{}\"", name));
+}
+
 Error refused(const ResourceKey& key, Violations violations) {
   return {ErrorKind::Invalid, {}, key.to_string() + " is not valid", std::move(violations)};
 }
@@ -72,7 +76,7 @@ Result<Admission::Outcome> Admission::put_once(const Resource& draft, const Acto
   std::optional<Resource> owner;
   if (kind.scope == Scope::Mesh) {
     MESH_TRY(owner, find({&kMeshKind, {}, draft.key.mesh}));
-    if (!owner) return error(ErrorKind::NotFound, fmt::format("there is no mesh \"{}\"", draft.key.mesh));
+    if (!owner) return no_mesh(draft.key.mesh);
   }
   const Mesh* mesh_of_draft = owner ? owner->spec.as<Mesh>() : nullptr;
 
@@ -118,19 +122,37 @@ Result<Admission::Outcome> Admission::put_once(const Resource& draft, const Acto
                                       .resource = outcome.resource,
                                       .expect = stored ? Expect::at(stored->revision) : Expect::absent(),
                                       .owner = {}});
-  MESH_TRY(outcome.resource.revision, store_.write(std::move(writes)));
+  auto revision = store_.write(std::move(writes));
+  if (!revision) {
+    // Its mesh may have gone since we looked, and takes with it what is in it: to the caller it was never there.
+    if (owner && revision.error().kind == ErrorKind::Invalid) {
+      MESH_TRY(const std::optional<Resource> mesh, find(owner->key));
+      if (!mesh) return no_mesh(draft.key.mesh);
+    }
+    return std::move(revision).error();
+  }
+  outcome.resource.revision = *revision;
   return outcome;
 }
 
 Status Admission::remove(const ResourceKey& key, const Actor& actor) {
   MESH_RETURN_IF_ERROR(check_may_write(*key.kind, actor));
+  for (int attempt = 1;; ++attempt) {
+    Status removed = remove_once(key);
+    if (removed || removed.error().kind != ErrorKind::Conflict || attempt == kAttempts) return removed;
+  }
+}
+
+Status Admission::remove_once(const ResourceKey& key) {
   MESH_TRY(const std::optional<Resource> stored, find(key));
   if (!stored) return error(ErrorKind::NotFound, fmt::format("there is no {}", key.to_string()));
   Violations violations;
   MESH_RETURN_IF_ERROR(check_removal(*stored, store_, settings_.unsafe_delete, violations));
   if (!violations.empty()) return refused(key, std::move(violations));
-  Write write{.op = Write::Op::Delete, .resource = {}, .expect = Expect::anything(), .owner = {}};
+  Write write{.op = Write::Op::Delete, .resource = {}, .expect = Expect::anything()};
   write.resource.key = key;
+  // A proxy may register itself after the check: then it counts.
+  if (key.kind == &kMeshKind && !settings_.unsafe_delete) write.unless_owns = &kDataplaneKind;
   MESH_RETURN_IF_ERROR(store_.write({std::move(write)}));
   return {};
 }

@@ -52,6 +52,7 @@ class Admission {
 
  private:
   Result<Outcome> put_once(const Resource& draft, const Actor& actor);
+  Status remove_once(const ResourceKey& key);
   Status check_may_write(const Kind& kind, const Actor& actor) const;
   // The resource; nullopt when it is not there.
   Result<std::optional<Resource>> find(const ResourceKey& key) const;

@@ -270,6 +270,53 @@ TEST_F(AdmissionTest, AMeshWithDataplanesStays) {
   EXPECT_EQ(admission_->remove(mesh, kAdminActor).error().kind, ErrorKind::NotFound);
 }
 
+// Something happens between what admission reads and what it writes.
+class InterruptedStore final : public Store {
+ public:
+  explicit InterruptedStore(Store& inner) : inner_(inner) {}
+  std::function<void()> before_write;
+
+  Result<Revision> write(std::vector<Write> writes) override {
+    if (auto interruption = std::exchange(before_write, nullptr)) interruption();
+    return inner_.write(std::move(writes));
+  }
+  Result<Resource> get(const ResourceKey& key) const override { return inner_.get(key); }
+  Result<Page> list(const Query& query) const override { return inner_.list(query); }
+  Result<ChangeBatch> wait_for_changes(Revision after, std::stop_token stop) override {
+    return inner_.wait_for_changes(after, std::move(stop));
+  }
+  std::string id() const override { return inner_.id(); }
+
+ private:
+  Store& inner_;
+};
+
+TEST_F(AdmissionTest, ADataplaneWhoseMeshGoesInTheSameInstantFindsNone) {
+  given_mesh();
+  InterruptedStore interrupted(store_);
+  Admission admission(interrupted, kinds_, settings(), clock_);
+  interrupted.before_write = [&] { EXPECT_TRUE(admission_->remove({&kMeshKind, {}, "m"}, kAdminActor)); };
+  const auto registered = admission.put(
+      read("{type: Dataplane, mesh: m, name: d, networking: {address: 10.0.0.1, inbound: [{port: 80, tags: {kuma.io/service: a}}]}}"), kProxy);
+  ASSERT_FALSE(registered);
+  EXPECT_EQ(registered.error().kind, ErrorKind::NotFound);
+  EXPECT_FALSE(store_.get({&kDataplaneKind, "m", "d"}));
+}
+
+TEST_F(AdmissionTest, AMeshStaysWhenADataplaneComesInTheSameInstant) {
+  given_mesh();
+  InterruptedStore interrupted(store_);
+  Admission admission(interrupted, kinds_, settings(), clock_);
+  interrupted.before_write = [&] {
+    EXPECT_TRUE(put("{type: Dataplane, mesh: m, name: d, networking: {address: 10.0.0.1, inbound: [{port: 80, tags: {kuma.io/service: a}}]}}",
+                    kProxy));
+  };
+  const Status removed = admission.remove({&kMeshKind, {}, "m"}, kAdminActor);
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().kind, ErrorKind::Invalid);
+  EXPECT_TRUE(store_.get({&kDataplaneKind, "m", "d"}));
+}
+
 TEST_F(AdmissionTest, ASecretInUseStays) {
   given_mesh("{type: Mesh, name: m, mtls: {backends: [{name: a, type: builtin}]}}");
   for (const char* name : {"m.ca-builtin-key-a", "other"})

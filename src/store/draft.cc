@@ -51,6 +51,11 @@ Status Draft::stage_one(Write& write) {
     return error(ErrorKind::NotFound, key.to_string() + " is not there");
   MESH_RETURN_IF_ERROR(check_expectation(key, write.expect, existing));
   if (write.op == Write::Op::Put) return stage_put(write, existing);
+  if (write.unless_owns != nullptr) {
+    for (const ResourceKey& owned : owned_by(key))
+      if (owned.kind->name == write.unless_owns->name)
+        return error(ErrorKind::Conflict, fmt::format("{} still has {}", key.to_string(), owned.to_string()));
+  }
   stage_delete(ResourceKey(key));
   return {};
 }

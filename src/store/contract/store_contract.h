@@ -206,6 +206,37 @@ TEST_P(StoreContract, DeletesWithAMeshWhatLiesInIt) {
   EXPECT_THAT(steps(changes(before)), ElementsAre("-prod", "-a", "-b")) << "deletions of what is owned are in the feed";
 }
 
+TEST_P(StoreContract, RefusesToDeleteWhatOwnsWhatItMustNot) {
+  Write unless_widgets = erase(mesh_key("prod"));
+  unless_widgets.unless_owns = &kWidget;
+  write_ok(only(put(make_resource(gadget_key("g")), {}, mesh_key("prod"))));
+  write_ok(only(put(widget_key("prod", "a"))));
+  EXPECT_EQ(refused(only(unless_widgets)), ErrorKind::Conflict);
+  EXPECT_TRUE(is_there(gadget_key("g")));
+  write_ok(only(erase(widget_key("prod", "a"))));
+  write_ok(only(unless_widgets));
+  EXPECT_FALSE(is_there(gadget_key("g")));
+}
+
+// Whoever comes first: a mesh that is deleted while things are put into it never leaves one behind.
+TEST_P(StoreContract, LeavesNothingInAMeshThatIsDeletedMeanwhile) {
+  for (int round = 0; round < 5; ++round) {
+    write_ok(only(put(mesh_key("gone"))));
+    std::latch start(3);
+    const auto register_some = [&](const std::string& prefix) {
+      start.arrive_and_wait();
+      for (int i = 0; i < 5; ++i) (void)store->write(only(put(widget_key("gone", prefix + std::to_string(i)))));
+    };
+    {
+      const std::jthread one([&] { register_some("a"); });
+      const std::jthread other([&] { register_some("b"); });
+      start.arrive_and_wait();
+      write_ok(only(erase(mesh_key("gone"))));
+    }
+    EXPECT_EQ(list({.kind = &kWidget, .mesh = "gone"}).total, 0U);
+  }
+}
+
 TEST_P(StoreContract, DeletesWhatIsOwnedAllTheWayDown) {
   write_ok(only(put(widget_key("prod", "a"))));
   write_ok(only(put(make_resource(widget_key("prod", "b")), {}, widget_key("prod", "a"))));
