@@ -28,9 +28,11 @@ wire::Response proxy_config(const Context& context, const Call& call) {
   const std::string title = "Failed to inspect proxy config";
   const auto dataplane = context.parts.store.get({&kDataplaneKind, call.param("mesh"), call.param("name")});
   if (!dataplane) return error_response(dataplane.error(), title);
-  if (context.parts.configs == nullptr) return error_response(error(ErrorKind::NotFound, {}), title);
+  // It exists, but was never connected: what is missing is what a connected proxy leaves behind.
+  const std::string not_connected = "Failed to fetch dataplane insight";
+  if (context.parts.configs == nullptr) return error_response(error(ErrorKind::NotFound, {}), not_connected);
   const auto text = context.parts.configs->config_json({call.param("mesh"), call.param("name")});
-  if (!text) return error_response(text.error(), title);
+  if (!text) return error_response(text.error(), text.error().kind == ErrorKind::NotFound ? not_connected : title);
   // Already JSON, and large: it is not read again to be indented.
   wire::Response response{.status = 200, .headers = {}, .body = "{\"xds\": " + *text + "}\n"};
   response.headers.add("content-type", "application/json");
