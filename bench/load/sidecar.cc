@@ -144,13 +144,15 @@ void Sidecar::ask_bootstrap() {
   request.body = bootstrap_json(fleet_.settings.mesh, instance, token_, fleet_.settings.ca_pem);
   request.tls = connection_to(fleet_.settings).tls;
   request.timeout = std::chrono::seconds(30);
-  wire::fetch(fleet_.loop(), std::move(request), [weak = weak_from_this()](Result<wire::Response> response) {
+  // Our manager keeps the connection for its reports; a stock one does not.
+  const bool keeps = fleet_.settings.readiness == Readiness::Reports;
+  auto on_answer = [weak = weak_from_this()](Result<wire::Response> response, std::shared_ptr<wire::KeptConnection> kept) {
     const auto self = weak.lock();
     if (!self || !self->is_running_) return;
     if (response && response->status == 200) {
       self->failures_ = 0;
       self->open_discovery();
-      if (self->fleet_.settings.readiness == Readiness::Reports) self->open_report();
+      if (self->fleet_.settings.readiness == Readiness::Reports) self->open_report(std::move(kept));
       return;
     }
     ++self->fleet_.counters.bootstraps_failed;
@@ -160,7 +162,10 @@ void Sidecar::ask_bootstrap() {
     self->retry_timer_ = self->strand_.after(self->next_pause(), [weak] {
       if (const auto again = weak.lock(); again && again->is_running_) again->ask_bootstrap();
     });
-  });
+  };
+  if (keeps) return wire::fetch_and_keep(fleet_.loop(), std::move(request), std::move(on_answer));
+  wire::fetch(fleet_.loop(), std::move(request),
+              [on_answer](Result<wire::Response> response) { on_answer(std::move(response), nullptr); });
 }
 
 void Sidecar::open_discovery() {
@@ -273,10 +278,12 @@ int Sidecar::endpoints_of(int service) const {
   return found == assignments.end() ? 0 : found->second.endpoints;
 }
 
-void Sidecar::open_report() {
+void Sidecar::open_report(std::shared_ptr<wire::KeptConnection> over) {
   sequence_ = leaving_sequence_ = 0;
   is_report_answered_ = false;
-  report_ = wire::open_grpc_stream(fleet_.loop(), connection_to(fleet_.settings), kReportPath, credential(),
+  wire::GrpcClientSettings connection = connection_to(fleet_.settings);
+  connection.over = std::move(over);
+  report_ = wire::open_grpc_stream(fleet_.loop(), std::move(connection), kReportPath, credential(),
                                    std::make_unique<ReportEvents>(weak_from_this(), ++report_session_));
   report(is_complete_ ? ProxyReport::READY : ProxyReport::STARTING);
 }

@@ -53,7 +53,7 @@ class Sidecar : public std::enable_shared_from_this<Sidecar> {
   void ask(XdsType type, std::vector<std::string> names);
   void check_complete();
 
-  void open_report();
+  void open_report(std::shared_ptr<wire::KeptConnection> over = nullptr);  // `over`: what the bootstrap came by
   void report(int state);
   void on_instruction(std::string_view message);
   void on_report_closed(const wire::GrpcStatus& status);

@@ -2,6 +2,7 @@
 // one answers too), and what its answer means.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,7 @@
 #include "sidecar/envoy_binary.h"
 #include "sidecar/proxy_resource.h"
 #include "sidecar/settings.h"
+#include "wire/client.h"
 
 namespace mesh::sidecar {
 
@@ -37,6 +39,7 @@ struct Bootstrap {
   std::string admin_socket;         // a Unix socket, or
   SocketAddress admin_address;      // an address
   std::string networking_address;   // of the Dataplane, as the control plane sees it; may be empty
+  std::shared_ptr<wire::KeptConnection> connection = nullptr;  // that it came by, for the reports; may be null
 };
 Result<Bootstrap> parse_bootstrap_answer(std::string_view body);
 

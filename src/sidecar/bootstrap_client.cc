@@ -38,15 +38,18 @@ struct BootstrapClient::State : std::enable_shared_from_this<State> {
     request.tls = tls;
     request.headers.add("accept", "application/json");
     request.headers.add("content-type", "application/json");
-    wire::fetch(loop, std::move(request), [self = shared_from_this()](Result<wire::Response> response) {
-      self->strand.post([self, response = std::move(response)]() mutable { self->on_response(std::move(response)); });
+    wire::fetch_and_keep(loop, std::move(request), [self = shared_from_this()](auto response, auto connection) {
+      self->strand.post([self, response = std::move(response), connection = std::move(connection)]() mutable {
+        self->on_response(std::move(response), std::move(connection));
+      });
     });
   }
 
-  void on_response(Result<wire::Response> response) {
+  void on_response(Result<wire::Response> response, std::shared_ptr<wire::KeptConnection> connection) {
     if (!on_done) return;
     if (response && response->status == 200) {
       auto bootstrap = parse_bootstrap_answer(response->body);
+      if (bootstrap) bootstrap->connection = std::move(connection);
       if (bootstrap) return finish(std::move(bootstrap));
       return try_again(std::move(bootstrap).error());
     }

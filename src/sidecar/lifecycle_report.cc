@@ -34,7 +34,8 @@ struct LifecycleReport::State : std::enable_shared_from_this<State> {
 
   // What happens on a stream, brought to our strand. `attempt` tells the events of an old stream from those of the new.
   struct Receiver final : wire::GrpcEvents {
-    Receiver(std::weak_ptr<State> state_in, std::uint64_t attempt_in) : state(std::move(state_in)), attempt(attempt_in) {}
+    Receiver(std::weak_ptr<State> state_in, std::uint64_t attempt_in)
+        : state(std::move(state_in)), attempt(attempt_in) {}
     void on_message(std::string message) override {
       post([message = std::move(message)](State& self) { self.on_instruction(message); });
     }
@@ -61,6 +62,7 @@ struct LifecycleReport::State : std::enable_shared_from_this<State> {
     connection.tls = settings.tls;
     connection.connect_timeout = std::chrono::seconds(5);
     connection.keepalive_interval = std::chrono::seconds(10);
+    connection.over = std::exchange(settings.connection, nullptr);
     wire::Headers metadata;
     const Secret token = settings.read_token();
     if (!token.empty()) metadata.add("authorization", token.reveal());
@@ -75,8 +77,9 @@ struct LifecycleReport::State : std::enable_shared_from_this<State> {
     if (++sequence == 1) {
       report.set_mesh(settings.mesh);
       report.set_name(settings.name);
+      if (settings.proxy_type != ProxyRole::Dataplane)
+        report.set_proxy_type(std::string(proxy_type_name(settings.proxy_type)));
       report.set_manager_version(kVersion);
-      if (settings.proxy_type != ProxyRole::Dataplane) report.set_proxy_type(std::string(proxy_type_name(settings.proxy_type)));
     }
     report.set_sequence(sequence);
     report.set_state(state_of(standing));
@@ -140,7 +143,8 @@ struct LifecycleReport::State : std::enable_shared_from_this<State> {
   std::vector<std::uint32_t> unavailable_ports;
 };
 
-LifecycleReport::LifecycleReport(wire::EventLoop& loop, wire::Strand strand, ReportSettings settings, ReportEvents events)
+LifecycleReport::LifecycleReport(wire::EventLoop& loop, wire::Strand strand, ReportSettings settings,
+                                 ReportEvents events)
     : state_(std::make_shared<State>(loop, std::move(strand), std::move(settings), std::move(events))) {}
 
 LifecycleReport::~LifecycleReport() {

@@ -29,6 +29,7 @@ struct ReportSettings {
   std::string mesh, name;
   ProxyRole proxy_type = ProxyRole::Dataplane;
   std::function<Secret()> read_token;  // for each connection: a token file may have a new content
+  std::shared_ptr<wire::KeptConnection> connection = nullptr;  // for the first stream, if it still stands
 };
 
 // Used on its strand; events come on it.

@@ -164,6 +164,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     if (!file) return give_up(std::move(file).error());
     admin.emplace(around.loop, strand, *answer);
     probe.emplace(request.resource.inbounds);
+    connection = std::move(answer->connection);
     start_envoy(*file);
   }
 
@@ -279,7 +280,8 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
               auto token = read_credential(path, is_role_proof);
               if (!token) MESH_LOG_WARN("sidecar", "{}", token.error().message());
               return token ? std::move(*token) : Secret();
-            }};
+            },
+            .connection = std::move(connection)};
   }
 
   ReportEvents report_events() {
@@ -334,6 +336,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   std::unique_ptr<ReadinessServer> readiness;
   std::unique_ptr<Process> version_process, envoy;
   std::optional<BootstrapClient> bootstrap_client;
+  std::shared_ptr<wire::KeptConnection> connection;  // that the bootstrap came by, until the reports have it
   std::optional<EnvoyAdmin> admin;
   std::optional<InboundProbe> probe;
   std::optional<LifecycleReport> report;

@@ -5,6 +5,7 @@
 #include "wire/connection.h"
 #include "wire/dial.h"
 #include "wire/http1_client.h"
+#include "wire/kept_connection.h"
 #include "wire/loop_access.h"
 #include "wire/text.h"
 #include "wire/tls.h"
@@ -13,12 +14,15 @@ namespace mesh::wire {
 
 namespace {
 
+constexpr Duration kKeepalive = std::chrono::seconds(30);  // of a connection that waits for its stream
+
 // One request from its URL to its answer. Kept alive by what it waits for.
 class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<Fetch> {
  public:
-  Fetch(EventLoop& loop, ClientRequest request, OnResponse on_response)
+  Fetch(EventLoop& loop, ClientRequest request, const char* protocols, OnKept on_response)
       : strand_(loop.make_strand()),
         request_(std::move(request)),
+        protocols_(protocols),
         on_response_(std::move(on_response)),
         where_(fmt::format("{} {}", request_.method, request_.url)) {
     if (!request_.unix_socket.empty()) where_ += " over " + request_.unix_socket;
@@ -41,10 +45,15 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
                         [self = shared_from_this()](auto connected) { self->on_connected(std::move(connected)); });
   }
 
-  std::unique_ptr<Protocol> make_protocol(Connection& connection, std::string_view) override {
+  std::unique_ptr<Protocol> make_protocol(Connection& connection, std::string_view alpn) override {
     doing_ = "waiting for the answer";
-    return make_http1_client(connection, url_, std::move(request_),
-                             [self = shared_from_this()](Result<Response> result) { self->finish(std::move(result)); });
+    auto on_result = [self = shared_from_this()](Result<Response> result) { self->finish(std::move(result)); };
+    if (alpn != "h2") return make_http1_client(connection, url_, std::move(request_), std::move(on_result));
+    auto session = std::make_unique<GrpcClientSession>(connection, Http2Keepalive{kKeepalive, kKeepalive}, url_,
+                                                       std::move(request_), std::move(on_result));
+    kept_ = std::make_shared<KeptConnection>(connection, *session);
+    session->set_kept(kept_);
+    return session;
   }
   void on_handshake_failed(Connection&, const Error& reason) override { finish(reason); }
   void on_closed(Connection&) override { finish(error(ErrorKind::Unavailable, "the connection was closed")); }
@@ -56,7 +65,7 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
     if (!connected) return finish(std::move(connected).error());
     Ssl ssl;
     if (tls_) {
-      auto made = tls_->make_client_side(url_.host, "http/1.1");
+      auto made = tls_->make_client_side(url_.host, protocols_);
       if (made) ssl = *std::move(made);
     }
     doing_ = tls_ ? "in the TLS handshake" : "waiting for the answer";
@@ -81,12 +90,16 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
     timer_.cancel();
     auto callback = std::exchange(on_response_, nullptr);
     if (!result) result = with_context(std::move(result).error(), where_);
-    callback(std::move(result));
+    auto kept = std::exchange(kept_, nullptr);
+    if (!result) kept = nullptr;
+    callback(std::move(result), std::move(kept));
   }
 
   const Strand strand_;
   ClientRequest request_;
-  OnResponse on_response_;
+  const char* const protocols_;  // what is offered by ALPN
+  OnKept on_response_;
+  std::shared_ptr<KeptConnection> kept_;
   std::string where_;
   const Duration timeout_ = request_.timeout;
   const char* doing_ = "connecting";
@@ -100,7 +113,16 @@ class Fetch final : public ConnectionOwner, public std::enable_shared_from_this<
 }  // namespace
 
 void fetch(EventLoop& loop, ClientRequest request, OnResponse on_response) {
-  auto fetch = std::make_shared<Fetch>(loop, std::move(request), std::move(on_response));
+  auto fetch =
+      std::make_shared<Fetch>(loop, std::move(request), "http/1.1",
+                              [on_response = std::move(on_response)](Result<Response> result, const auto&) mutable {
+                                on_response(std::move(result));
+                              });
+  fetch->strand().post([fetch] { fetch->start(); });
+}
+
+void fetch_and_keep(EventLoop& loop, ClientRequest request, OnKept on_response) {
+  auto fetch = std::make_shared<Fetch>(loop, std::move(request), "h2,http/1.1", std::move(on_response));
   fetch->strand().post([fetch] { fetch->start(); });
 }
 

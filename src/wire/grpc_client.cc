@@ -4,6 +4,7 @@
 #include "wire/connection.h"
 #include "wire/dial.h"
 #include "wire/grpc_client_session.h"
+#include "wire/kept_connection.h"
 #include "wire/tls.h"
 
 namespace mesh::wire {
@@ -30,6 +31,11 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
     auto url = ClientUrl::parse(settings_.url);
     if (!url) return fail(url.error());
     url_ = *std::move(url);
+    if (stream_->finish_status() && stream_->finish_status()->code != 0) return give_up(*stream_->finish_status());
+    if (settings_.over && settings_.over->carry(call(), keepalive(), stream_)) {
+      stream_ = nullptr;
+      return;
+    }
     if (url_.is_tls) {
       auto tls = TlsContext::for_client(settings_.tls);
       if (!tls) return fail(tls.error());
@@ -41,15 +47,12 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
     });
     dial_ = Dial::start(strand_, url_, "", settings_.connect_timeout,
                         [self = shared_from_this()](auto connected) { self->on_connected(std::move(connected)); });
-    if (stream_->finish_status()) on_finish(*stream_);  // it was given up before we began
   }
 
   std::unique_ptr<Protocol> make_protocol(Connection& connection, std::string_view) override {
     timer_.cancel();
-    GrpcClientSession::Call call{url_.is_tls ? "https" : "http", url_.authority, path_, stream_->headers()};
-    return std::make_unique<GrpcClientSession>(connection,
-                                               Http2Keepalive{settings_.keepalive_interval, kKeepaliveTimeout}, call,
-                                               std::exchange(stream_, nullptr));
+    const auto of_it = call();
+    return std::make_unique<GrpcClientSession>(connection, keepalive(), of_it, std::exchange(stream_, nullptr));
   }
 
   void on_handshake_failed(Connection&, const Error& reason) override { fail(reason); }
@@ -61,6 +64,11 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
   }
 
  private:
+  GrpcClientSession::Call call() const {
+    return {url_.is_tls ? "https" : "http", url_.authority, path_, stream_->headers()};
+  }
+  Http2Keepalive keepalive() const { return {settings_.keepalive_interval, kKeepaliveTimeout}; }
+
   void on_connected(Result<Dial::Connected> connected) {
     if (!connected) return fail(connected.error());
     Ssl ssl;
@@ -110,7 +118,7 @@ class GrpcDial final : public ConnectionOwner, public GrpcCarrier, public std::e
 
 std::shared_ptr<GrpcStream> open_grpc_stream(EventLoop& loop, GrpcClientSettings settings, std::string path,
                                              Headers metadata, std::unique_ptr<GrpcEvents> events) {
-  Strand strand = loop.make_strand();
+  Strand strand = settings.over ? settings.over->strand() : loop.make_strand();
   auto stream = std::make_shared<Http2GrpcStream>(strand, std::move(metadata), kMaxMessageBytes);
   stream->set_events(std::move(events));
   auto dial = std::make_shared<GrpcDial>(strand, std::move(settings), std::move(path), stream);

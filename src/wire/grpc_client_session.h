@@ -1,13 +1,18 @@
-// The client's side of HTTP/2 for one gRPC stream.
+// The client's side of HTTP/2: a plain request, or one gRPC stream, or first the one and then the other.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "wire/dial.h"
+#include "wire/http2_exchange.h"
 #include "wire/http2_grpc_stream.h"
 #include "wire/http2_session.h"
 
 namespace mesh::wire {
+
+class KeptConnection;
 
 class GrpcClientSession final : public Http2Session, private GrpcCarrier {
  public:
@@ -17,7 +22,14 @@ class GrpcClientSession final : public Http2Session, private GrpcCarrier {
   };
   GrpcClientSession(ProtocolHost& host, Http2Keepalive keepalive, const Call& call,
                     std::shared_ptr<Http2GrpcStream> stream);
-  ~GrpcClientSession() override { stream_->abandon(); }
+  GrpcClientSession(ProtocolHost& host, Http2Keepalive keepalive, const ClientUrl& url, ClientRequest request,
+                    OnResponse on_result);
+  ~GrpcClientSession() override;
+
+  // Who may open a stream later, and is told when that is no longer possible.
+  void set_kept(std::weak_ptr<KeptConnection> kept) { kept_ = std::move(kept); }
+  bool may_open() const;
+  void open(const Call& call, Http2Keepalive keepalive, std::shared_ptr<Http2GrpcStream> stream);
 
   void drain() override {}
 
@@ -37,10 +49,17 @@ class GrpcClientSession final : public Http2Session, private GrpcCarrier {
   void on_output(Http2GrpcStream& stream) override;
   void on_finish(Http2GrpcStream& stream) override;
 
+  void introduce();
+  void give_up_exchange();
   void reset(const GrpcStatus& status);
   GrpcStatus final_status(std::uint32_t error_code) const;
 
-  const std::shared_ptr<Http2GrpcStream> stream_;
+  std::optional<Http2Exchange> exchange_;
+  std::int32_t exchange_id_ = -1;
+  std::weak_ptr<KeptConnection> kept_;
+  bool is_lost_ = false;
+
+  std::shared_ptr<Http2GrpcStream> stream_;  // null before there is one
   std::int32_t id_ = -1;
   int http_status_ = 0;
   std::size_t header_bytes_ = 0;

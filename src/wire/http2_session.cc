@@ -152,10 +152,11 @@ Http2Session::Http2Session(Side side, ProtocolHost& host, Http2Keepalive keepali
       flood_(real_clock().steady()),
       last_input_(real_clock().steady()) {
   nghttp2_session* made = nullptr;
+  nghttp2_mem memory = memory_.callbacks();
   if (side == Side::Server) {
-    nghttp2_session_server_new2(&made, Http2Callbacks::all(), this, Http2Callbacks::options());
+    nghttp2_session_server_new3(&made, Http2Callbacks::all(), this, Http2Callbacks::options(), &memory);
   } else {
-    nghttp2_session_client_new2(&made, Http2Callbacks::all(), this, Http2Callbacks::options());
+    nghttp2_session_client_new3(&made, Http2Callbacks::all(), this, Http2Callbacks::options(), &memory);
   }
   session_.reset(made);
 }

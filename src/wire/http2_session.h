@@ -7,6 +7,7 @@
 #include <string>
 
 #include "wire/flood_guard.h"
+#include "wire/http2_memory.h"
 #include "wire/protocol.h"
 
 namespace mesh::wire {
@@ -52,6 +53,7 @@ class Http2Session : public Protocol {
   nghttp2_data_provider body_provider();
   void resume(std::int32_t id);
   void end_with(std::uint32_t error_code);  // GOAWAY, then close
+  void set_keepalive(Http2Keepalive keepalive) { keepalive_ = keepalive; }
   ProtocolHost& host() { return host_; }
   nghttp2_session* session() const { return session_.get(); }
 
@@ -63,7 +65,8 @@ class Http2Session : public Protocol {
 
   const Side side_;
   ProtocolHost& host_;
-  const Http2Keepalive keepalive_;
+  Http2Keepalive keepalive_;
+  Http2Memory memory_;
   std::unique_ptr<nghttp2_session, Delete> session_;
   FloodGuard flood_;
   SteadyTime last_input_, pinged_at_ = kNever;

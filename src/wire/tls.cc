@@ -217,7 +217,13 @@ Result<Ssl> TlsContext::make_client_side(const std::string& host, std::string_vi
     SSL_set1_host(ssl.get(), name.c_str());
     SSL_set_tlsext_host_name(ssl.get(), name.c_str());
   }
-  std::string protocols = std::string(1, static_cast<char>(alpn.size())) + std::string(alpn);
+  std::string protocols;
+  while (!alpn.empty()) {
+    const std::string_view next = alpn.substr(0, alpn.find(','));
+    protocols += static_cast<char>(next.size());
+    protocols += next;
+    alpn.remove_prefix(std::min(alpn.size(), next.size() + 1));
+  }
   SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(protocols.data()),
                       static_cast<unsigned>(protocols.size()));
   return ssl;

@@ -27,7 +27,8 @@ class TlsContext {
   static Result<std::shared_ptr<const TlsContext>> for_client(const TlsClientSettings& settings);
 
   Ssl make_server_side() const;
-  // Checks the peer's certificate against `host`, a name or an IP address. `alpn`: "h2" or "http/1.1".
+  // Checks the peer's certificate against `host`, a name or an IP address. `alpn`: "h2", "http/1.1", or several with
+  // commas between them, the best first.
   Result<Ssl> make_client_side(const std::string& host, std::string_view alpn) const;
 
  private:
