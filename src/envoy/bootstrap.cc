@@ -1,5 +1,6 @@
 #include "envoy/bootstrap.h"
 
+#include <boost/json.hpp>
 #include <envoy/config/bootstrap/v3/bootstrap.pb.h>
 #include <envoy/config/grpc_credential/v3/file_based_metadata.pb.h>
 #include <envoy/extensions/access_loggers/file/v3/file.pb.h>
@@ -7,9 +8,14 @@
 #include <envoy/extensions/transport_sockets/tls/v3/tls.pb.h>
 #include <envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h>
 #include <fmt/format.h>
-#include <google/protobuf/util/json_util.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
 
 #include "envoy/address.h"
+#include "envoy/bootstrap_form.h"
 #include "envoy/names.h"
 #include "envoy/pack.h"
 
@@ -17,28 +23,12 @@ namespace mesh::envoy {
 namespace {
 
 namespace core = ::envoy::config::core::v3;
+namespace json = boost::json;
 namespace tls = ::envoy::extensions::transport_sockets::tls::v3;
 using ::envoy::config::bootstrap::v3::Bootstrap;
 using ::envoy::config::cluster::v3::Cluster;
 
 constexpr const char* kControlPlaneContext = "cp_validation_ctx";
-
-Status fill_node(const BootstrapSpec& spec, core::Node& node) {
-  node.set_id(spec.proxy.node_id());
-  node.set_cluster(spec.service);
-  const auto read = google::protobuf::util::JsonStringToMessage(spec.metadata_json, node.mutable_metadata());
-  if (!read.ok()) return invalid("metadata", fmt::format("is not a JSON object: {}", std::string_view(read.message())));
-  auto& fields = *node.mutable_metadata()->mutable_fields();
-  fields["dataplane.proxyType"].set_string_value(spec.proxy_type);
-  auto& features = *fields["features"].mutable_list_value();
-  for (const std::string& feature : spec.features) features.add_values()->set_string_value(feature);
-  if (spec.admin_port != 0) {
-    fields["dataplane.admin.address"].set_string_value(spec.admin_address);
-    fields["dataplane.admin.port"].set_string_value(std::to_string(spec.admin_port));
-    if (!spec.admin_socket.empty()) fields["dataplane.admin.socketPath"].set_string_value(spec.admin_socket);
-  }
-  return {};
-}
 
 void fill_admin(const BootstrapSpec& spec, ::envoy::config::bootstrap::v3::Admin& admin) {
   if (!spec.admin_socket.empty()) {
@@ -183,12 +173,12 @@ void fill_runtime(::envoy::config::bootstrap::v3::LayeredRuntime& runtime) {
   values["re2.max_program_size.warn_level"].set_number_value(1000);
 }
 
-}  // namespace
-
-Result<std::string> build_bootstrap(const BootstrapSpec& spec) {
-  if (spec.ca_pem.empty()) return invalid("ca", "the certificate authority of the control plane is not known");
+Result<std::string> file_for(const BootstrapSpec& spec) {
   Bootstrap bootstrap;
-  MESH_RETURN_IF_ERROR(fill_node(spec, *bootstrap.mutable_node()));
+  auto& node = *bootstrap.mutable_node();
+  node.set_id(place_of(BootstrapSlot::Id));
+  node.set_cluster(place_of(BootstrapSlot::Service));
+  (*node.mutable_metadata()->mutable_fields())[place_of(BootstrapSlot::Metadata)].set_bool_value(true);
   if (spec.admin_port != 0) fill_admin(spec, *bootstrap.mutable_admin());
 
   auto& dynamic = *bootstrap.mutable_dynamic_resources();
@@ -211,6 +201,75 @@ Result<std::string> build_bootstrap(const BootstrapSpec& spec) {
   fill_runtime(*bootstrap.mutable_layered_runtime());
   fill_statistics(*bootstrap.mutable_stats_config());
   return to_json(bootstrap);
+}
+
+// Writing a file from messages costs a hundred times what filling in a form does, and when many proxies start at once
+// it would be what the control plane does most.
+Result<BootstrapForm> form_of(const BootstrapSpec& spec) {
+  BootstrapSpec blank = spec;
+  const auto clear = [](std::string& text, BootstrapSlot slot) {
+    if (!text.empty()) text = place_of(slot);
+  };
+  if (!spec.token.empty()) blank.token = Secret(place_of(BootstrapSlot::Token));
+  clear(blank.token_path, BootstrapSlot::TokenPath);
+  clear(blank.admin_socket, BootstrapSlot::AdminSocket);
+  clear(blank.access_log_socket, BootstrapSlot::LogSocket);
+  MESH_TRY(const std::string file, file_for(blank));
+  return BootstrapForm(file);
+}
+
+// All that a form depends on. Texts of slots count only as being there or not.
+std::string key_of(const BootstrapSpec& spec) {
+  return fmt::format(
+      "{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", spec.admin_address.size(), spec.admin_address, spec.admin_port,
+      spec.admin_access_log.size(), spec.admin_access_log, spec.control_plane_host.size(), spec.control_plane_host,
+      spec.control_plane_port, spec.connect_timeout.count(), spec.delta, spec.health_checks, spec.token.empty(),
+      spec.token_path.empty() + 2 * spec.admin_socket.empty() + 4 * spec.access_log_socket.empty(), spec.ca_pem);
+}
+
+Result<std::shared_ptr<const BootstrapForm>> form_for(const BootstrapSpec& spec) {
+  constexpr std::size_t kMost = 32;  // who asks for more kinds than that pays for them
+  static std::mutex mutex;
+  static std::map<std::string, std::shared_ptr<const BootstrapForm>> known;
+  std::string key = key_of(spec);
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto found = known.find(key); found != known.end()) return found->second;
+  }
+  MESH_TRY(BootstrapForm form, form_of(spec));
+  auto made = std::make_shared<const BootstrapForm>(std::move(form));
+  const std::lock_guard lock(mutex);
+  if (known.size() >= kMost) known.clear();
+  known[std::move(key)] = made;
+  return made;
+}
+
+Result<std::string> metadata_of(const BootstrapSpec& spec) {
+  json::error_code failed;
+  json::value metadata = json::parse(spec.metadata_json, failed);
+  if (failed) return invalid("metadata", fmt::format("is not a JSON object: {}", failed.message()));
+  json::object* fields = metadata.if_object();
+  if (fields == nullptr) return invalid("metadata", "is not a JSON object");
+  (*fields)["dataplane.proxyType"] = spec.proxy_type;
+  (*fields)["features"] = json::array(spec.features.begin(), spec.features.end());
+  if (spec.admin_port != 0) {
+    (*fields)["dataplane.admin.address"] = spec.admin_address;
+    (*fields)["dataplane.admin.port"] = std::to_string(spec.admin_port);
+    if (!spec.admin_socket.empty()) (*fields)["dataplane.admin.socketPath"] = spec.admin_socket;
+  }
+  return json::serialize(metadata);
+}
+
+}  // namespace
+
+Result<std::string> build_bootstrap(const BootstrapSpec& spec) {
+  if (spec.ca_pem.empty()) return invalid("ca", "the certificate authority of the control plane is not known");
+  for (const std::string* text : {&spec.admin_address, &spec.admin_access_log, &spec.control_plane_host}) {
+    if (has_slot_sign(*text)) return invalid("bootstrap", "a name or path has a control character");
+  }
+  MESH_TRY(const std::string metadata, metadata_of(spec));
+  MESH_TRY(const auto form, form_for(spec));
+  return form->fill(spec, metadata);
 }
 
 }  // namespace mesh::envoy

@@ -12,6 +12,7 @@
 namespace mesh::envoy {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -151,6 +152,28 @@ TEST(Bootstrap, ReadsATokenFileWithGooglesClientAndDoesNotContainTheToken) {
 
   EXPECT_THAT(*build_bootstrap(spec), HasSubstr("envoy.grpc_credentials.file_based_metadata"));
   EXPECT_THAT(*build_bootstrap(spec), Not(HasSubstr("a-token")));
+}
+
+TEST(Bootstrap, GivesEachProxyWhatIsItsOwnAndWritesItAsJsonWants) {
+  BootstrapSpec first = usual_spec();
+  first.access_log_socket = "/tmp/first.sock";
+  BootstrapSpec second = first;
+  second.proxy.name = "web-2";
+  second.service = "another \"web\"";
+  second.token = Secret("its-token");
+  second.access_log_socket = "/tmp/second\n.sock";
+  second.features = {"feature-x"};
+
+  ASSERT_TRUE(build_bootstrap(first).has_value());
+  const auto json = build_bootstrap(second);
+
+  ASSERT_TRUE(json.has_value()) << json.error().message();
+  EXPECT_THAT(*json, HasSubstr(R"("id":"default.web-2","cluster":"another \"web\"")"));
+  EXPECT_THAT(*json, HasSubstr(R"("path":"/tmp/second\n.sock")"));
+  EXPECT_THAT(*json, HasSubstr(R"("metadata":{"version":{"envoy":{"version":"1.40.0"}},)"));
+  EXPECT_THAT(*json, HasSubstr(R"("features":["feature-x"])"));
+  EXPECT_THAT(*json, HasSubstr(R"({"key":"authorization","value":"its-token"})"));
+  EXPECT_THAT(*json, Not(AnyOf(HasSubstr("web-1"), HasSubstr("a-token"), HasSubstr("first"), HasSubstr("u0001"))));
 }
 
 TEST(Bootstrap, RefusesMetadataThatIsNoObject) {
