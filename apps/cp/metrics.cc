@@ -87,16 +87,38 @@ void add_names(Families& out, const NamingFigures& names) {
     const char* help = "Virtual addresses: in use, and kept back because someone may have them cached";
     out.gauge("naming_addresses", help, static_cast<double>(range.held), {{"range", range.name}, {"state", "used"}});
     out.gauge("naming_addresses", help, static_cast<double>(range.kept_back), {{"range", range.name}, {"state", "kept_back"}});
-    out.gauge("naming_addresses_max", "Virtual addresses in the range", static_cast<double>(range.size), {{"range", range.name}});
   }
+  for (const auto& range : names.ranges)
+    out.gauge("naming_addresses_max", "Virtual addresses in the range", static_cast<double>(range.size), {{"range", range.name}});
   out.counter("naming_writes_total", "Services and blocks of addresses written", names.writes);
   out.counter("naming_write_failures_total", "Transactions that met somebody else's change, or no store", names.failures);
+}
+
+void add_route53(Families& out, const Route53Figures& route53) {
+  for (const auto& [operation, count] : route53.calls) out.counter("route53_calls_total", "Requests to Route 53", count, {{"operation", operation}});
+  for (const auto& [kind, count] : route53.failures) out.counter("route53_failures_total", "Requests to Route 53 that failed", count, {{"kind", kind}});
+  out.counter("route53_throttles_total", "Requests to Route 53 that were too many", route53.throttles);
+  for (const auto& [zone, figures] : route53.zones) {
+    const char* help = "Names in a hosted zone: records of ours, names to be published or withdrawn, names that others use, names that were refused";
+    out.gauge("route53_names", help, static_cast<double>(figures.owned), {{"zone", zone}, {"state", "owned"}});
+    out.gauge("route53_names", help, static_cast<double>(figures.pending), {{"zone", zone}, {"state", "pending"}});
+    out.gauge("route53_names", help, static_cast<double>(figures.conflicts), {{"zone", zone}, {"state", "conflict"}});
+    out.gauge("route53_names", help, static_cast<double>(figures.refused), {{"zone", zone}, {"state", "refused"}});
+  }
+  for (const auto& [zone, figures] : route53.zones)
+    out.gauge("route53_records", "All records of a hosted zone, as far as it is known", static_cast<double>(figures.records), {{"zone", zone}});
+  for (const auto& [zone, figures] : route53.zones)
+    out.counter("route53_drifted_total", "Records that somebody else had changed", figures.drifted, {{"zone", zone}});
+  for (const auto& [zone, figures] : route53.zones) {
+    const Duration age = figures.oldest_pending ? real_clock().steady() - *figures.oldest_pending : Duration::zero();
+    out.gauge("route53_oldest_pending_seconds", "Age of the oldest change that is not published yet", std::chrono::duration<double>(age).count(), {{"zone", zone}});
+  }
 }
 
 }  // namespace
 
 std::string metrics_text(const Pipeline& pipeline, const Store& store, const KindRegistry& kinds,
-                         const std::optional<AwsFigures>& aws, const NamingFigures& names) {
+                         const std::optional<AwsFigures>& aws, const NamingFigures& names, const std::optional<Route53Figures>& route53) {
   Families out;
   const PipelineCounters counters = pipeline.counters();
   out.gauge("cp_info", "Which program this is", 1, {{"product", kProduct}, {"version", kVersion}});
@@ -119,6 +141,7 @@ std::string metrics_text(const Pipeline& pipeline, const Store& store, const Kin
   }
   if (aws) add_aws(out, *aws);
   add_names(out, names);
+  if (route53) add_route53(out, *route53);
   out.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", resident_bytes());
   return out.text();
 }

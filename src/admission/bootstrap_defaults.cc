@@ -64,28 +64,25 @@ Status ensure_default_mesh(Store& store, Admission& admission) {
   return {};
 }
 
-Status ensure_generator(Store& store, Admission& admission, const std::string& name, HostnameGenerator spec) {
-  const ResourceKey key{&kHostnameGeneratorKind, {}, name};
-  const auto stored = store.get(key);
-  if (stored || stored.error().kind != ErrorKind::NotFound) return stored ? Status() : Status(stored.error());
+Status ensure_generator(Store& store, const std::string& name, HostnameGenerator spec, const Clock& clock) {
   Resource resource;
-  resource.key = key;
+  resource.key = {&kHostnameGeneratorKind, {}, name};
+  resource.labels = {{kOriginLabel, "zone"}};
   resource.spec = AnySpec::of(std::move(spec));
-  MESH_RETURN_IF_ERROR(admission.put(std::move(resource), {admin_user(), Via::ControlPlane}));
-  return {};
+  return write_first(store, std::move(resource), clock);
 }
 
 // Names for what is made in this zone.
-Status ensure_hostname_generators(Store& store, Admission& admission) {
+Status ensure_hostname_generators(Store& store, const Clock& clock) {
   const LabelSelector made_here{{{kOriginLabel, "zone"}}};
   HostnameGenerator external;
   external.selector.mesh_external_service = made_here;
   external.template_ = "{{ .DisplayName }}.extsvc.mesh.local";
-  MESH_RETURN_IF_ERROR(ensure_generator(store, admission, "local-mesh-external-service", std::move(external)));
+  MESH_RETURN_IF_ERROR(ensure_generator(store, "local-mesh-external-service", std::move(external), clock));
   HostnameGenerator local;
   local.selector.mesh_service = made_here;
   local.template_ = "{{ .DisplayName }}.svc.mesh.local";
-  return ensure_generator(store, admission, "local-universal-mesh-service", std::move(local));
+  return ensure_generator(store, "local-universal-mesh-service", std::move(local), clock);
 }
 
 }  // namespace
@@ -96,7 +93,7 @@ Status ensure_defaults(Store& store, Admission& admission, const BootstrapSettin
   if (settings.create_admin_token) MESH_RETURN_IF_ERROR(ensure_admin_token(store, clock));
   if (!settings.zone.empty()) MESH_RETURN_IF_ERROR(ensure_zone(store, admission, settings.zone, clock));
   if (settings.create_default_mesh) MESH_RETURN_IF_ERROR(ensure_default_mesh(store, admission));
-  if (settings.create_hostname_generators) MESH_RETURN_IF_ERROR(ensure_hostname_generators(store, admission));
+  if (settings.create_hostname_generators) MESH_RETURN_IF_ERROR(ensure_hostname_generators(store, clock));
   return {};
 }
 

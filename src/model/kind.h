@@ -3,11 +3,13 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <typeinfo>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -85,6 +87,8 @@ struct Kind {
   void (*validate)(const AnySpec& spec, std::vector<Violation>& violations) = nullptr;
   // Warnings that a write is answered with (deprecated fields, a policy that has no effect). Null: none.
   void (*warn)(const AnySpec& spec, std::vector<std::string>& warnings) = nullptr;
+  // Of what can be called: its ports, each with the name of its section. REST shows the server name (SNI) of each.
+  std::vector<std::pair<std::int32_t, std::string>> (*sections)(const AnySpec& spec) = nullptr;
 };
 
 // The kinds that this program knows. Filled once in `main` (built-in kinds, then one per policy folder), then only

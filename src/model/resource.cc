@@ -1,5 +1,6 @@
 #include "model/resource.h"
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/string.hpp>
 #include <fmt/format.h>
@@ -40,6 +41,21 @@ json::object print_spec(const AnySpec& spec, const Kind& kind) {
   return printed.is_object() ? std::move(printed.get_object()) : json::object();
 }
 
+// The server names by which what can be called is asked for in TLS.
+json::array snis_json(const Resource& resource) {
+  const Kind& kind = *resource.key.kind;
+  const std::string zone = label(resource.labels, kZoneLabel);
+  const std::string display = label(resource.labels, kDisplayNameLabel);
+  std::string prefix = fmt::format("sni.{}.{}", kind.short_name, resource.key.mesh);
+  for (const std::string& part : {zone, zone.empty() ? zone : label(resource.labels, kNamespaceLabel),
+                                  display.empty() ? resource.key.name : display})
+    if (!part.empty()) prefix += "." + part;
+  json::array out;
+  for (const auto& [port, section] : kind.sections(resource.spec))
+    out.push_back(json::object{{"port", port}, {"sni", prefix + "." + section}});
+  return out;
+}
+
 }  // namespace
 
 std::string ResourceKey::to_string() const {
@@ -74,6 +90,8 @@ json::object meta_json(const Resource& resource) {
 json::object to_json(const Resource& resource) {
   const Kind& kind = *resource.key.kind;
   json::object out = meta_json(resource);
+  if (kind.sections != nullptr)
+    if (json::array snis = snis_json(resource); !snis.empty()) out["snis"] = std::move(snis);
   json::object spec = print_spec(resource.spec, kind);
   if (kind.layout == Layout::Flat) {
     for (auto& [key, value] : spec) out.insert_or_assign(key, std::move(value));

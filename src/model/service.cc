@@ -14,6 +14,23 @@ bool has_tags(const Inbound& inbound, const std::map<std::string, std::string>& 
   });
 }
 
+using Sections = std::vector<std::pair<std::int32_t, std::string>>;
+
+template <class Spec>
+Sections sections(const AnySpec& spec) {
+  Sections out;
+  if (const Spec* service = spec.as<Spec>())
+    for (const auto& port : service->ports) out.emplace_back(port.port, port.section_name());
+  std::ranges::sort(out);
+  return out;
+}
+
+Sections external_sections(const AnySpec& spec) {
+  const auto* service = spec.as<MeshExternalService>();
+  if (service == nullptr) return {};
+  return {{service->match.port, std::to_string(service->match.port)}};
+}
+
 }  // namespace
 
 const Kind kMeshServiceKind = describe_kind<MeshService, MeshServiceStatus>({.name = "MeshService",
@@ -22,7 +39,8 @@ const Kind kMeshServiceKind = describe_kind<MeshService, MeshServiceStatus>({.na
                                                                              .singular = "Mesh Service",
                                                                              .plural = "Mesh Services",
                                                                              .include_in_federation = false,
-                                                                             .validate = validate_mesh_service});
+                                                                             .validate = validate_mesh_service,
+                                                                             .sections = sections<MeshService>});
 
 const Kind kMeshMultiZoneServiceKind =
     describe_kind<MeshMultiZoneService, MeshMultiZoneServiceStatus>({.name = "MeshMultiZoneService",
@@ -30,7 +48,9 @@ const Kind kMeshMultiZoneServiceKind =
                                                                      .short_name = "mzsvc",
                                                                      .singular = "Mesh Multi Zone Service",
                                                                      .plural = "Mesh Multi Zone Services",
-                                                                     .validate = validate_multi_zone_service});
+                                                                     .made_in_zones = false,
+                                                                     .validate = validate_multi_zone_service,
+                                                                     .sections = sections<MeshMultiZoneService>});
 
 const Kind kMeshExternalServiceKind =
     describe_kind<MeshExternalService, MeshExternalServiceStatus>({.name = "MeshExternalService",
@@ -38,7 +58,8 @@ const Kind kMeshExternalServiceKind =
                                                                    .short_name = "extsvc",
                                                                    .singular = "Mesh External Service",
                                                                    .plural = "Mesh External Services",
-                                                                   .validate = validate_external_service});
+                                                                   .validate = validate_external_service,
+                                                                   .sections = external_sections});
 
 bool ServiceSelector::selects(const Resource& resource) const {
   const auto* dataplane = resource.spec.as<Dataplane>();
