@@ -366,10 +366,10 @@ class Task:
                         {"INSTANCE": self.name, "KV_URL": "http://127.0.0.1:6050"})
         return self
 
-    def start_sidecar(self, token="fetch", extra=(), environment=None):
+    def start_sidecar(self, token="fetch", extra=(), environment=None, template=None):
         if token == "fetch":
             token = self.control_plane.token(self.service)
-        template = ROOT / f"examples/counter/dataplane-{self.service}.yaml"
+        template = template or ROOT / f"examples/counter/dataplane-{self.service}.yaml"
         variables = {"mesh": MESH, "name": self.name, "address": self.address}
         command = [self.lab.program("dp"), "run", "--cp-address", f"https://{self.control_plane.address}:5678",
                    "--ca-cert-file", self.control_plane.ca_file, "--dataplane-file", template,
