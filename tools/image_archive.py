@@ -40,7 +40,8 @@ def _layer(folder):
                 if stat.S_ISCHR(state.st_mode) and state.st_rdev == 0:
                     info = tarfile.TarInfo(str(path.relative_to(folder).parent / (".wh." + path.name)))
                     info.mtime = EPOCH
-                if info.isreg():
+                    tar.addfile(info)
+                elif info.isreg():
                     with open(path, "rb") as content:
                         tar.addfile(info, content)
                 else:

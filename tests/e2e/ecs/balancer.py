@@ -9,8 +9,8 @@ import lab
 class Balancer:
     """One load balancer: a namespace, and an event loop of its own in a thread."""
 
-    def __init__(self, network, name, subnet):
-        self.place, self.targets, self._servers, self._next = network.add(f"nlb-{name}", subnet), {}, {}, itertools.count()
+    def __init__(self, network, name, subnet, groups):
+        self.place, self.targets, self._servers, self._next = network.add(f"nlb-{name}", subnet, groups), {}, {}, itertools.count()
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
@@ -82,7 +82,7 @@ class Balancers:
             if arn not in self.running:
                 subnets = [zone["SubnetId"] for zone in item["AvailabilityZones"]]
                 cidr = self.aws.client("ec2").describe_subnets(SubnetIds=subnets[:1])["Subnets"][0]["CidrBlock"]
-                balancer = Balancer(self.network, item["LoadBalancerName"], cidr)
+                balancer = Balancer(self.network, item["LoadBalancerName"], cidr, item.get("SecurityGroups", []))
                 self.running[arn] = (item["DNSName"], balancer)
                 self.resolver.own[item["DNSName"]] = [balancer.place.address]
             self.running[arn][1].set({listener["Port"]: self._targets(client, listener)

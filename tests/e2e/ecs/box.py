@@ -1,7 +1,6 @@
 """The box: an emulated AWS account, a network, and everything that AWS would run in it."""
 import contextlib
 import io
-import json
 import pathlib
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ from .authority import Authority
 from .balancer import Balancers
 from .database import Databases
 from .emulator import Aws
+from .firewall import Firewall
 from .front import Front
 from .images import Store
 from .names import Resolver
@@ -50,6 +50,7 @@ class Box:
             stack.callback(self.aws.close)
             self.network = Network()
             stack.callback(self.network.close)
+            self.firewall = Firewall(self.aws, self.network)
             self.authority = Authority(self.directory)
             self.trusted = self.directory / "trusted.pem"
             self.trusted.write_text((SYSTEM_CERTIFICATES.read_text() if SYSTEM_CERTIFICATES.exists() else "") + self.authority.certificate.read_text())
@@ -83,7 +84,7 @@ class Box:
 
     def _tend(self):
         while not self._stop.is_set():
-            for part in (self.databases.refresh, self.balancers.refresh, self.scheduler.tick, self.resolver.refresh):
+            for part in (self.databases.refresh, self.balancers.refresh, self.scheduler.tick, self.firewall.refresh, self.resolver.refresh):
                 try:
                     part()
                 except Exception:  # a resource that goes away while we look at it; told when something waits in vain
@@ -138,7 +139,9 @@ class Box:
                 if deployment["rolloutState"] != "COMPLETED" or deployment["taskDefinition"] != services[name]["taskDefinition"]:
                     return False
             return True
+        begin = self.scheduler.rounds
         try:
+            lab.wait_for(lambda: self.scheduler.rounds >= begin + 2, "the scheduler looks at its services", 30)
             lab.wait_for(steady, f"{', '.join(names) or 'all services'} come up", timeout, pause=0.1)
         except lab.Failure as problem:
             raise lab.Failure(f"{problem}\n{self.report(*names)}") from None
@@ -146,6 +149,11 @@ class Box:
     def scale(self, service, count):
         found = next(each for each in self.services() if each["serviceName"] == service)
         self.aws.client("ecs").update_service(cluster=found["clusterArn"], service=service, desiredCount=count)
+
+    def force_deployment(self, service):
+        """As update-service --force-new-deployment: every task is replaced by one of the same definition."""
+        found = next(each for each in self.services() if each["serviceName"] == service)
+        self.aws.client("ecs").update_service(cluster=found["clusterArn"], service=service, forceNewDeployment=True)
 
     def healthy(self, service):
         return [task for task in self.tasks(service) if task.is_healthy]
@@ -169,11 +177,3 @@ class Box:
         for problem in self.problems[-2:]:
             print(problem, file=out)
         return out.getvalue()
-
-
-def tls_secret(authority, *names):
-    """A certificate for the control plane, as the README has its user make one."""
-    certificate, key = authority.issue(*names)
-    return json.dumps({"certificate": certificate, "key": key, "ca": authority.certificate.read_text()})
-
-

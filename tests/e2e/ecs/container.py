@@ -12,6 +12,7 @@ import time
 import lab
 
 RUNNER = pathlib.Path(__file__).with_name("runner.py")
+SCRATCH = pathlib.Path("/run/ecs")  # memory, and ours alone (lab.enter)
 
 
 class Container:
@@ -24,6 +25,7 @@ class Container:
         self.directory = task.directory / self.name
         self.directory.mkdir()
         self.log_path = self.directory / "log"
+        self.scratch = SCRATCH / task.id / self.name  # what it writes goes with it
         self.process, self.exit_code, self.health, self.known = None, None, "UNKNOWN", "PENDING"
         self.started_at = self.ended_at = None
         self._failures, self._next_check, self._checking = 0, 0.0, None
@@ -49,8 +51,8 @@ class Container:
     def start(self):
         overlay = {}
         for name in ("upper", "work", "root"):
-            overlay[name] = self.directory / name
-            overlay[name].mkdir()
+            overlay[name] = self.scratch / name
+            overlay[name].mkdir(parents=True)
         spec = {"netns": self.task.place.path, "hostname": self.task.hostname, "layers": list(map(str, self.image.layers)),
                 **{name: str(path) for name, path in overlay.items()}, "readonly": self.given.get("readonlyRootFilesystem", False),
                 "mounts": self.mounts, "user": self.user, "workdir": self.given.get("workingDirectory") or self.image.config.get("WorkingDir"),

@@ -17,9 +17,9 @@ def programs():
 
 
 class Server:
-    def __init__(self, network, directory, authority, name, endpoint, user, password, database, subnet):
+    def __init__(self, network, directory, authority, name, endpoint, user, password, database, subnet, groups):
         self.name, self.endpoint = name, endpoint
-        self.place = network.add(f"rds-{name}", subnet)
+        self.place = network.add(f"rds-{name}", subnet, groups)
         self.directory = directory / f"rds-{name}"
         self._account = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--pdeathsig", "KILL", "--"] if os.geteuid() == 0 else []
         self.directory.mkdir()
@@ -68,6 +68,10 @@ class Server:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+def _groups(item):
+    return [group["VpcSecurityGroupId"] for group in item.get("VpcSecurityGroups", [])]
+
+
 class Databases:
     """Starts and stops servers so that they are those that the API describes: instances, and clusters with one instance or more."""
 
@@ -77,17 +81,17 @@ class Databases:
         aws.wait_until_available = lambda name: lab.wait_for(lambda: name in self.servers, f"the database {name} is available", 60)
 
     def _described(self):
-        """{name: (endpoint, user, database, subnet group)}"""
+        """{name: (endpoint, user, database, subnet group, security groups)}"""
         rds, found, populated = self.aws.client("rds"), {}, set()
         for item in rds.describe_db_instances()["DBInstances"]:
             if item.get("DBClusterIdentifier"):
                 populated.add(item["DBClusterIdentifier"])
             else:
                 found[item["DBInstanceIdentifier"]] = (item["Endpoint"]["Address"], item["MasterUsername"], item.get("DBName"),
-                                                       item.get("DBSubnetGroup", {}).get("DBSubnetGroupName"))
+                                                       item.get("DBSubnetGroup", {}).get("DBSubnetGroupName"), _groups(item))
         for item in rds.describe_db_clusters()["DBClusters"] if populated else []:
             if item["DBClusterIdentifier"] in populated:
-                found[item["DBClusterIdentifier"]] = (item["Endpoint"], item["MasterUsername"], item.get("DatabaseName"), item.get("DBSubnetGroup"))
+                found[item["DBClusterIdentifier"]] = (item["Endpoint"], item["MasterUsername"], item.get("DatabaseName"), item.get("DBSubnetGroup"), _groups(item))
         return found
 
     def refresh(self):
@@ -96,10 +100,10 @@ class Databases:
             server = self.servers.pop(name)
             self.resolver.own.pop(server.endpoint, None)
             server.stop(self.network)
-        for name, (endpoint, user, database, group) in described.items():
+        for name, (endpoint, user, database, group, groups) in described.items():
             if name not in self.servers:
                 server = Server(self.network, self.directory, self.authority, name, endpoint, user, self.aws.database_passwords[name], database,
-                                self._subnet(group))
+                                self._subnet(group), groups)
                 self.resolver.own[endpoint] = [server.place.address]
                 self.resolver.refresh()
                 self.servers[name] = server

@@ -402,7 +402,10 @@ class PrivateDnsNamespace(Kind):
         return namespace["Id"], {"Id": namespace["Id"], "Arn": namespace["Arn"]}
 
     def delete(self, context, made):
-        context.aws.client("servicediscovery").delete_namespace(Id=made.reference)
+        client = context.aws.client("servicediscovery")
+        zone = client.get_namespace(Id=made.reference)["Namespace"]["Properties"]["DnsProperties"]["HostedZoneId"]
+        client.delete_namespace(Id=made.reference)
+        context.aws.client("route53").delete_hosted_zone(Id=zone)  # shim: moto leaves it
 
 
 @kind("AWS::ServiceDiscovery::Service")

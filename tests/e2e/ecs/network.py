@@ -20,8 +20,8 @@ def run(*command):
 class Place:
     """A namespace on the network: its name, its address."""
 
-    def __init__(self, namespace, address):
-        self.namespace, self.address = namespace, address
+    def __init__(self, namespace, address, groups):
+        self.namespace, self.address, self.groups = namespace, address, tuple(groups)
 
     @property
     def path(self):
@@ -34,20 +34,20 @@ class Network:
     def __init__(self, vpc="10.0.0.0/16"):
         self.vpc = ipaddress.ip_network(vpc)
         self.router, self.dns, self.aws = (str(self.vpc[number]) for number in (1, 2, 3))
-        self._lock, self._taken = threading.Lock(), {self.router, self.dns, self.aws}
+        self._lock, self._taken, self._freed, self.places = threading.Lock(), {self.router, self.dns, self.aws}, [], []
         # A hardware address of its own: a bridge that takes one of its ports' changes it with them, and is lost for a while.
         run("ip", "link", "add", "vpc0", "address", "02:00:0a:00:00:01", "type", "bridge")
         for address in (self.router, self.dns, self.aws):
             run("ip", "addr", "add", f"{address}/{self.vpc.prefixlen}", "dev", "vpc0")
         run("ip", "link", "set", "vpc0", "up")
 
-    def add(self, name, subnet=None):
-        """A new place, with a free address of the subnet (a CIDR; nothing: of the VPC)."""
+    def add(self, name, subnet=None, groups=()):
+        """A new place, with a free address of the subnet (a CIDR; nothing: of the VPC), behind security groups."""
         block = ipaddress.ip_network(subnet) if subnet else self.vpc
         if not block.subnet_of(self.vpc):
             raise lab.Failure(f"the subnet {block} is outside of {self.vpc}, the network of this box")
         with self._lock:
-            address = next(str(host) for host in block.hosts() if str(host) not in self._taken and int(host) - int(block[0]) > 3)
+            address = self._free(block)
             self._taken.add(address)
         namespace = f"{next(_numbers)}-{name}"[:40]
         link = f"v{next(_numbers)}"  # never a name again: the kernel takes a link of a gone namespace away later
@@ -56,12 +56,27 @@ class Network:
         run("ip", "link", "set", link, "master", "vpc0", "up")
         for command in (f"addr add {address}/{self.vpc.prefixlen} dev eth0", "link set eth0 up", "link set lo up", f"route add default via {self.router}"):
             run("ip", "-n", namespace, *command.split())
-        return Place(namespace, address)
+        place = Place(namespace, address, groups)
+        with self._lock:
+            self.places = [*self.places, place]
+        return place
+
+    def _free(self, block):
+        """As late as possible one that somebody had before: clients may still know it."""
+        for host in block.hosts():
+            if str(host) not in self._taken and int(host) - int(block[0]) > 3:
+                return str(host)
+        for address in self._freed:
+            if ipaddress.ip_address(address) in block:
+                self._freed.remove(address)
+                return address
+        raise lab.Failure(f"the subnet {block} has no free address")
 
     def remove(self, place):
         run("ip", "netns", "del", place.namespace)
         with self._lock:
-            self._taken.discard(place.address)
+            self.places = [other for other in self.places if other is not place]
+            self._freed.append(place.address)
 
     def close(self):
         for entry in sorted(pathlib.Path("/run/netns").glob("*")) if pathlib.Path("/run/netns").exists() else []:

@@ -12,19 +12,21 @@ class Managed:
     """What the scheduler remembers of one service."""
 
     def __init__(self, cluster, name):
-        self.cluster, self.name, self.tasks = cluster, name, []
+        self.cluster, self.name, self.tasks, self.deployment = cluster, name, [], None
         self.registered = {}   # task → what has to be undone
         self.revision, self.good_revision, self.failures, self.state, self.reason, self.next_try = None, None, 0, "IN_PROGRESS", "", 0.0
         self.events = []
 
-    def of(self, revision):
-        return [task for task in self.tasks if task.definition["taskDefinitionArn"] == revision]
+    @property
+    def current(self):
+        """Tasks of the newest deployment."""
+        return [task for task in self.tasks if task.deployment == self.deployment]
 
 
 class Scheduler:
     def __init__(self, aws, around):
         self.aws, self.around, self.services, self.stopped = aws, around, {}, []
-        self._lock = threading.RLock()
+        self._lock, self.rounds = threading.RLock(), 0
         aws.wait_until_stopped = self.wait_until_stopped
 
     def tasks(self):
@@ -57,18 +59,21 @@ class Scheduler:
                     with self._lock:
                         if given["status"] == "ACTIVE":
                             self._tend(cluster.rsplit("/", 1)[-1], given)
+        self.rounds += 1
 
     # --- one service ------------------------------------------------------------------------------------------------
 
     def _tend(self, cluster, given):
         service = self.services.setdefault((cluster, given["serviceName"]), Managed(cluster, given["serviceName"]))
-        if service.revision != given["taskDefinition"]:
+        deployment = (given["taskDefinition"], given["deployments"][0]["id"])
+        if service.deployment != deployment:
+            service.deployment = deployment
             service.revision, service.failures, service.state, service.reason, service.next_try = given["taskDefinition"], 0, "IN_PROGRESS", "", 0.0
         self._bury(service, given)
         self._register(service, given)
         self._scale(service, given)
         running = [task for task in service.tasks if task.is_running]
-        current = [task for task in service.of(service.revision) if task.is_healthy]
+        current = [task for task in service.current if task.is_healthy]
         done = len(current) == given["desiredCount"] == len([task for task in service.tasks if not task.is_stopped])
         if done and service.state != "FAILED":
             service.state, service.good_revision = "COMPLETED", service.revision
@@ -86,7 +91,7 @@ class Scheduler:
             self.stopped.append(task)
             reached = getattr(task, "was_healthy", False)
             service.events.append(f"{task.name} stopped: {task.stop_reason}")
-            if not reached and not task.stop_reason.startswith("Scaling") and task.definition["taskDefinitionArn"] == service.revision:
+            if not reached and not task.stop_reason.startswith("Scaling") and task.deployment == service.deployment:
                 service.failures += 1
                 service.reason = task.stop_reason
                 service.next_try = time.monotonic() + min(0.5 * 2 ** service.failures, 30)
@@ -102,7 +107,7 @@ class Scheduler:
             self.aws.client("ecs").update_service(cluster=service.cluster, service=service.name, taskDefinition=service.good_revision)
 
     def _scale(self, service, given):
-        wanted, current = given["desiredCount"], service.of(service.revision)
+        wanted, current = given["desiredCount"], service.current
         current = [task for task in current if task.desired_status == "RUNNING"]
         old = [task for task in service.tasks if task.desired_status == "RUNNING" and task not in current]
         rules = given.get("deploymentConfiguration", {})
@@ -116,7 +121,7 @@ class Scheduler:
                 service.tasks.append(self._new_task(service, given))
         healthy = [task for task in current if task.is_healthy]
         spare = len(healthy) + len([task for task in old if task.is_healthy]) - least
-        for task in old if wanted else old:
+        for task in old:
             if not task.is_healthy or spare > 0:
                 spare -= task.is_healthy
                 self._stop(service, task, "Scaling activity initiated by deployment")
@@ -130,7 +135,10 @@ class Scheduler:
         network = given["networkConfiguration"]["awsvpcConfiguration"]
         subnets = self.aws.client("ec2").describe_subnets(SubnetIds=network["subnets"])["Subnets"]
         fewest = min(subnets, key=lambda subnet: sum(task.subnet_cidr == subnet["CidrBlock"] for task in service.tasks))
-        return Task(self.around, definition, service.cluster, service.name, fewest, given.get("launchType") or "FARGATE").start()
+        task = Task(self.around, definition, service.cluster, service.name, fewest, given.get("launchType") or "FARGATE",
+                    network.get("securityGroups", ()))
+        task.deployment = service.deployment
+        return task.start()
 
     # --- where its tasks are found ------------------------------------------------------------------------------
 

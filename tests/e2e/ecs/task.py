@@ -1,5 +1,4 @@
 """One task: its place on the network, its containers in the order of `dependsOn`, and its stop in the reverse order."""
-import pathlib
 import re
 import shutil
 import signal
@@ -10,7 +9,7 @@ import uuid
 import lab
 
 from .agent import Agent
-from .container import Container
+from .container import SCRATCH, Container
 from .emulator import ACCOUNT
 
 PAUSE = 0.05
@@ -26,7 +25,7 @@ class Environment:
 class Task:
     """Runs a task definition (as DescribeTaskDefinition shows it). A thread of its own starts, watches and stops it."""
 
-    def __init__(self, around, definition, cluster, service="", subnet=None, launch_type="FARGATE"):
+    def __init__(self, around, definition, cluster, service="", subnet=None, launch_type="FARGATE", groups=()):
         self.around, self.definition, self.cluster, self.launch_type = around, definition, cluster, launch_type
         self.id = uuid.uuid4().hex
         self.credentials_id = str(uuid.uuid4())
@@ -37,7 +36,7 @@ class Task:
         self.name = f"{service or definition['family']}-{self.id[:6]}"
         self.zone, self.subnet_cidr = (subnet["AvailabilityZone"], subnet["CidrBlock"]) if subnet else (self.region + "a", None)
         self.role = definition.get("taskRoleArn", "").rsplit("/", 1)[-1]
-        self.place = around.network.add(self.name, self.subnet_cidr)
+        self.place = around.network.add(self.name, self.subnet_cidr, groups)
         self.router = around.network.router
         self.hostname = f"ip-{self.place.address.replace('.', '-')}.{self.region}.compute.internal"
         self.directory = around.directory / "tasks" / self.name
@@ -91,13 +90,17 @@ class Task:
         with self._lock:
             self.stop_reason = self.stop_reason or reason
             self.stopping_at = self.stopping_at or time.time()
-            for container in self.containers:
+            for container in reversed(self._in_order()):
                 container.signal(signal.SIGKILL)
             self.desired_status = "STOPPED"
 
     def wait_until_stopped(self, timeout=180):
         lab.wait_for(lambda: self.is_stopped, f"{self.name} is stopped", timeout)
         return self
+
+    def _in_order(self):
+        """Whom nobody depends on comes last, so that a kill takes the network's side first."""
+        return sorted(self.containers, key=lambda each: not each.given.get("dependsOn"), reverse=True)
 
     # --- its life -----------------------------------------------------------------------------------------------
 
@@ -204,7 +207,6 @@ class Task:
                 container.kill()
         self.agent.close()
         self.around.network.remove(self.place)
-        for folder in (*(self.directory / each.name for each in self.containers), self.directory):
-            for name in ("upper", "work", "root", "volumes"):
-                shutil.rmtree(pathlib.Path(folder, name), ignore_errors=True)
+        shutil.rmtree(SCRATCH / self.id, ignore_errors=True)
+        shutil.rmtree(self.directory / "volumes", ignore_errors=True)
         self.known_status = "STOPPED"

@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""Runs the tests of the templates: run.py [--bin DIR] [test_templates …]. With the Python of .tools/moto; exit code 77: skipped."""
+import os
+import pathlib
+import shutil
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+PYTHON = ROOT / ".tools/moto/bin/python"
+
+
+def skip(why):
+    print(f"skipped: {why}", file=sys.stderr)
+    sys.exit(77)
+
+
+def main():
+    if not PYTHON.exists():
+        skip("moto is missing: tools/fetch_moto")
+    if pathlib.Path(sys.prefix).resolve() != PYTHON.parents[1].resolve():
+        os.execv(PYTHON, [str(PYTHON), *sys.argv])
+    if os.geteuid() != 0:
+        skip("root is needed: tasks have users of their own")
+    missing = [program for program in ("mmdebstrap", "dnsmasq", "nsenter", "nft", "ip") if shutil.which(program) is None]
+    if missing:
+        skip(f"{', '.join(missing)} missing: the Debian packages of group ecs in tools/packages.txt")
+    sys.path[:] = [str(HERE.parent), str(HERE.parents[1] / "aws"), *(path for path in sys.path if path != str(HERE)), str(HERE)]
+    import run as e2e_run
+    if not any(argument.startswith("test_") for argument in sys.argv[1:]):
+        sys.argv.append("test_templates")
+    sys.exit(e2e_run.main())
+
+
+if __name__ == "__main__":
+    main()
