@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <utility>
 
 #include "admission/bootstrap_defaults.h"
@@ -215,10 +216,16 @@ ControlPlane::~ControlPlane() = default;
 void ControlPlane::stop(Duration grace) {
   Rooms& rooms = *rooms_;
   rooms.is_ready = false;
-  if (rooms.api) rooms.api->drain(grace);
-  // Proxies keep what they have; their streams end when the port closes, and they look for another control plane.
+  const bool are_there_others = rooms.leadership && !rooms.leadership->others().empty();
   if (rooms.names) rooms.names->stop();
-  if (rooms.leadership) rooms.leadership->stop();
+  if (rooms.leadership) rooms.leadership->stop();  // one of them may lead at once
+  if (rooms.api) rooms.api->drain(grace);
+  if (rooms.sidecars && are_there_others && grace > Duration::zero()) {
+    // Changes still reach those who have not left yet.
+    auto drained = std::make_shared<std::promise<void>>();
+    rooms.sidecars->drain(grace, [drained] { drained->set_value(); });
+    drained->get_future().wait_for(grace * 2);
+  }
   if (rooms.pipeline) rooms.pipeline->stop();
   rooms.loop.stop();
   rooms.loop.wait();

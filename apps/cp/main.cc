@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <functional>
 #include <future>
 
 #include "base/clock.h"
@@ -49,7 +50,7 @@ void raise_descriptor_limit() {
   (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int migrate(const Options& options, Status (*what)(const settings::StoreSection&)) {
+int migrate(const Options& options, const std::function<Status(const settings::StoreSection&)>& what) {
   const Result<LoadedControlPlaneSettings> loaded = load(options);
   if (!loaded) return fail(loaded.error().message());
   const Status done = what(loaded->settings.store);
@@ -109,6 +110,11 @@ int main(int argc, char** argv) {
   migrate->add_option("-c,--config-file", options.config_file, "settings (YAML); variables KUMA_* win over it");
   CLI::App* up = migrate->add_subcommand("up", "Brings it to what this build needs. Any number may run at once");
   CLI::App* status = migrate->add_subcommand("status", "Says how far it is; fails when this build cannot work with it");
+  CLI::App* import = migrate->add_subcommand("import", "Takes over what another control plane keeps, before this one runs for the first time");
+  bool from_kuma = false;
+  std::string kuma_database;
+  import->add_flag("--from-kuma", from_kuma, "the table `resources` of Kuma's control plane")->required();
+  import->add_option("--kuma-db-name", kuma_database, "Kuma's database on the same server, when it is another one");
   CLI::App* version = app.add_subcommand("version", "Says which version this is");
   bool detailed = false;
   version->add_flag("-a,--detailed", detailed, "with the version of the interfaces that it has");
@@ -125,5 +131,7 @@ int main(int argc, char** argv) {
   }
   if (*up) return mesh::migrate(options, mesh::migrate_up);
   if (*status) return mesh::migrate(options, mesh::migrate_status);
+  if (*import)
+    return mesh::migrate(options, [&](const mesh::settings::StoreSection& store) { return mesh::migrate_from_kuma(store, kuma_database); });
   return mesh::run(options);
 }

@@ -9,5 +9,7 @@ namespace mesh {
 // They tell what they do on standard output.
 Status migrate_up(const settings::StoreSection& settings);
 Status migrate_status(const settings::StoreSection& settings);
+// Takes over what Kuma's control plane keeps in a database of the same server; `database` empty: in the same database.
+Status migrate_from_kuma(const settings::StoreSection& settings, const std::string& database);
 
 }  // namespace mesh

@@ -1,5 +1,7 @@
 #include "cp/open_store.h"
 
+#include "cp/rds_login.h"
+#include "settings/loader.h"
 #include "store/memory/memory_store.h"
 #include "store/postgres/postgres_leadership.h"
 #include "store/sqlite/sqlite_store.h"
@@ -32,6 +34,13 @@ Result<PostgresStore::Settings> postgres_settings(const settings::Postgres& sett
   out.server.database = settings.db_name;
   out.server.connect_timeout = std::chrono::seconds(settings.connection_timeout);
   MESH_TRY(out.server.tls, tls_mode(settings.tls));
+  if (settings.aws_iam_auth) {
+    if (out.server.tls == PostgresTls::Disable)
+      return invalid("store.postgres.awsIamAuth (KUMA_STORE_POSTGRES_AWS_IAM_AUTH)", "needs TLS: set store.postgres.tls.mode to verifyFull");
+    aws::ChainNeeds needs{aws::Environment(process_environment()), {aws::fetch_over_network(), &real_clock(), {}}};
+    MESH_TRY(needs.caller.addresses, aws::Addresses::from(needs.environment));
+    MESH_TRY(out.server.fetch_password, rds_login(settings.host, settings.port, settings.user, std::move(needs)));
+  }
   out.server.ca_file = settings.tls.ca_path;
   out.server.certificate_file = settings.tls.cert_path;
   out.server.key_file = settings.tls.key_path;

@@ -190,6 +190,7 @@ Result<DataplaneServerSettings> dataplane_server_settings(const ControlPlaneSett
   out.zone_authentication = proxy_authentication(given.authn.zone_proxy.type);
   out.zone = settings.multizone.zone.name;
   out.token_trusts = std::move(trusts);
+  out.limits.max_connection_age = given.max_connection_age;
 
   const settings::BootstrapParamsSection& params = settings.bootstrap_server.params;
   out.bootstrap.admin_address = params.admin_address;

@@ -100,6 +100,7 @@ TEST(IdentityProof, LeavesNoRoomForOtherPlacesOrLines) {
   EXPECT_FALSE(parse_identity_proof(edited("\"TOKEN/with+signs==\"", "\"\"")));
   EXPECT_FALSE(parse_identity_proof(edited("TOKEN", std::string(9000, 'T'))));
   EXPECT_FALSE(parse_identity_proof(edited("\"sig\":\"", "\"sig\":\"0")));
+  EXPECT_FALSE(parse_identity_proof(edited(std::string(parse_identity_proof(proof_text())->signature.reveal()), ""))) << "unsigned";
   EXPECT_FALSE(parse_identity_proof(edited("\"type\":\"dataplane\"", "\"type\":\"Dataplane\"")));
   EXPECT_FALSE(parse_identity_proof("taskmesh-aws-1." + std::string(100'000, 'A')));
 }

@@ -47,6 +47,8 @@ TEST(CallerIdentity, IsNotFoundInAnythingElse) {
   EXPECT_FALSE(identity_in(response(200, "<!DOCTYPE x [<!ENTITY a \"b\">]>" + kIdentity)));
   EXPECT_FALSE(identity_in(response(201, kIdentity)));
   EXPECT_FALSE(identity_in(response(302, "")));
+  EXPECT_FALSE(identity_in(response(200, replaced(kIdentity, "<RequestId>1", "<RequestId>" + std::string(300'000, '1'))))) << "too large";
+  EXPECT_FALSE(identity_in(response(200, "<!DOCTYPE b [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]><x>&b;</x>"))) << "a bomb";
   EXPECT_FALSE(identity_in(response(200, replaced(kIdentity, "https://sts.amazonaws.com/doc/2011-06-15/", "https://evil/"))));
   // Another action whose answer somebody may write into (that was CVE-2020-16250).
   EXPECT_FALSE(identity_in(response(200, "<DecodeAuthorizationMessageResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">" + kIdentity +
@@ -104,6 +106,16 @@ TEST(GetRole, IsSignedForTheOneRegionOfIamAndGivesTheTags) {
   EXPECT_THAT(role->tags, testing::ElementsAre(testing::Pair("kuma.io/type", "dataplane")));
   EXPECT_EQ(world.network.requests[0].url, "https://iam.amazonaws.com/");
   EXPECT_THAT(std::string(*world.network.requests[0].headers.find("authorization")), HasSubstr("/us-east-1/iam/"));
+}
+
+TEST(Call, AsksForNoMoreThanItCanTrustAndForNoLongerThanItMayTake) {
+  World world;
+  auto needs = world.needs({});
+  needs.caller.timeout = std::chrono::seconds(3);
+  EXPECT_FALSE(get_role(needs.caller, "aws", {"ASIA", Secret("s"), Secret("t")}, "kv"));
+  ASSERT_EQ(world.network.requests.size(), 1U);
+  EXPECT_EQ(world.network.requests[0].timeout, std::chrono::seconds(3));
+  EXPECT_EQ(world.network.requests[0].max_response_bytes, 256UL << 10);
 }
 
 TEST(CallCounters, TellHowCallsEndedAndHowLongTheyTook) {

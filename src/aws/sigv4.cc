@@ -112,6 +112,22 @@ std::string squeeze(std::string_view value) {
   return out;
 }
 
+std::string credential_scope_of(const std::string& date, const SigningScope& scope) {
+  return fmt::format("{}/{}/{}/aws4_request", date.substr(0, 8), scope.region, scope.service);
+}
+
+std::string text_to_sign(const std::string& date, const SigningScope& scope, const std::string& canonical_request) {
+  return fmt::format("{}\n{}\n{}\n{}", kAlgorithm, date, credential_scope_of(date, scope), hex_encode(sha256(canonical_request)));
+}
+
+std::string sign_text(const std::string& text, const KeyPair& keys, const std::string& date, const SigningScope& scope) {
+  const Secret day_key(hmac_sha256("AWS4" + keys.secret_access_key.reveal(), date.substr(0, 8)));
+  const Secret region_key(hmac_sha256(day_key.reveal(), scope.region));
+  const Secret service_key(hmac_sha256(region_key.reveal(), scope.service));
+  const Secret signing_key(hmac_sha256(service_key.reveal(), "aws4_request"));
+  return hex_encode(hmac_sha256(signing_key.reveal(), text));
+}
+
 }  // namespace
 
 std::string uri_encode(std::string_view text, bool keep_slashes) {
@@ -175,18 +191,30 @@ Signature sign(const SigningRequest& request, const KeyPair& keys, const Signing
   }
   out.canonical_request = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, canonical_path(request.path, options),
                                       canonical_query(request.query), header_lines, out.signed_headers, body_hash);
-  const std::string day = out.amz_date.substr(0, 8);
-  const std::string credential_scope = fmt::format("{}/{}/{}/aws4_request", day, scope.region, scope.service);
-  out.string_to_sign = fmt::format("{}\n{}\n{}\n{}", kAlgorithm, out.amz_date, credential_scope, hex_encode(sha256(out.canonical_request)));
-
-  const Secret day_key(hmac_sha256("AWS4" + keys.secret_access_key.reveal(), day));
-  const Secret region_key(hmac_sha256(day_key.reveal(), scope.region));
-  const Secret service_key(hmac_sha256(region_key.reveal(), scope.service));
-  const Secret signing_key(hmac_sha256(service_key.reveal(), "aws4_request"));
-  out.hex = hex_encode(hmac_sha256(signing_key.reveal(), out.string_to_sign));
+  const std::string credential_scope = credential_scope_of(out.amz_date, scope);
+  out.string_to_sign = text_to_sign(out.amz_date, scope, out.canonical_request);
+  out.hex = sign_text(out.string_to_sign, keys, out.amz_date, scope);
   out.headers.emplace_back("Authorization", fmt::format("{} Credential={}/{}, SignedHeaders={}, Signature={}", kAlgorithm,
                                                         keys.access_key_id, credential_scope, out.signed_headers, out.hex));
   return out;
+}
+
+std::string presign(const SigningRequest& request, const KeyPair& keys, const SigningScope& scope, SystemTime now, std::chrono::seconds valid_for) {
+  const std::string date = amz_date(now);
+  std::vector<std::pair<std::string, std::string>> fields = {{"X-Amz-Algorithm", std::string(kAlgorithm)},
+                                                             {"X-Amz-Credential", keys.access_key_id + "/" + credential_scope_of(date, scope)},
+                                                             {"X-Amz-Date", date},
+                                                             {"X-Amz-Expires", std::to_string(valid_for.count())},
+                                                             {"X-Amz-SignedHeaders", "host"}};
+  if (!keys.session_token.empty()) fields.emplace_back("X-Amz-Security-Token", keys.session_token.reveal());
+  const std::string query = request.query + (request.query.empty() ? "" : "&") + form_encode(fields);
+  std::string host;
+  for (const auto& [name, value] : request.headers) {
+    if (to_lower(name) == "host") host = squeeze(value);
+  }
+  const std::string canonical = fmt::format("{}\n{}\n{}\nhost:{}\n\nhost\n{}", request.method, canonical_path(request.path, {}), canonical_query(query), host,
+                                            hex_encode(sha256(request.body)));
+  return query + "&X-Amz-Signature=" + sign_text(text_to_sign(date, scope, canonical), keys, date, scope);
 }
 
 }  // namespace mesh::aws

@@ -51,6 +51,10 @@ struct Signature {
 Signature sign(const SigningRequest& request, const KeyPair& keys, const SigningScope& scope, SystemTime now,
                const SigningOptions& options = {});
 
+// The signature as part of the query: who has it may send the request for so long. Host is the only header that is signed.
+// Returns the whole query.
+std::string presign(const SigningRequest& request, const KeyPair& keys, const SigningScope& scope, SystemTime now, std::chrono::seconds valid_for);
+
 std::string amz_date(SystemTime time);
 // Exactly the form that amz_date() writes, and a time that exists. Invalid otherwise.
 Result<SystemTime> parse_amz_date(std::string_view text);

@@ -68,6 +68,27 @@ TEST(AwsAuthenticator, LetsAProxyBeWhatTheTagsOfItsRoleSay) {
   EXPECT_THAT(door.gatekeeper->let_in(node("kv-3", dataplane_json("kv-3", "kv")), {}).error().message(), HasSubstr("--auth-type=aws"));
 }
 
+TEST(AwsAuthenticator, LetsZoneProxiesInByARoleOfTheirTypeAlone) {
+  Door door;
+  const std::string document = R"({"type":"ZoneIngress","name":"in-1","networking":{"address":"10.0.0.5","port":10001}})";
+  ProxyNode ingress = node("in-1", document, "");
+  ingress.id.type = ProxyRole::Ingress;
+  const auto let_in = [&](const std::string& type, const std::string& mesh) {
+    const auto proof = aws::make_identity_proof({"cp", mesh, "in-1", type}, {"ASIAEXAMPLEEXAMPLE00", Secret("s"), Secret("t")},
+                                                *aws::find_region("eu-west-1"), aws::StsEndpoint::Regional, door.house.clock.now());
+    const Status status = door.gatekeeper->let_in(ingress, test::with_token(*proof), "10.0.0.9");
+    return status ? std::string("in") : status.error().message();
+  };
+  EXPECT_THAT(let_in("ingress", ""), HasSubstr("kuma.io/type is \"dataplane\", must be \"ingress\""));
+  door.tags = {{"kuma.io/type", "ingress"}};
+  door.house.clock.advance(std::chrono::seconds(11));
+  EXPECT_EQ(let_in("ingress", ""), "in");
+  EXPECT_NE(let_in("egress", ""), "in");
+  EXPECT_NE(let_in("dataplane", "default"), "in");
+  EXPECT_TRUE(door.authenticator->recheck(*door.gatekeeper->find_resource(ingress.id)));
+  EXPECT_THAT(door.let_in("kv-1", "kv"), HasSubstr("must be \"dataplane\""));
+}
+
 TEST(AwsAuthenticator, TakesNoDataplaneToken) {
   Door door;
   const auto token = door.house.token({.name = {}, .mesh = "default", .tags = {}, .type = {}, .workload = {}});

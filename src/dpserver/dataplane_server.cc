@@ -23,6 +23,7 @@ namespace mesh {
 namespace {
 
 constexpr const char* kHealthPath = "/envoy.service.health.v3.HealthDiscoveryService/StreamHealthCheck";
+constexpr Duration kDrainStep = std::chrono::milliseconds(50);
 constexpr const char* kLifecyclePath = "/taskmesh.proxy.v1.ProxyLifecycle/Report";
 
 // The names of our certificate, and those of the settings. A wildcard is no name: who proves something says the whole one.
@@ -169,6 +170,30 @@ struct DataplaneServer::Impl {
       if (!taken) recheck_later();
     });
   }
+  // GOAWAY to all at once, so that what is opened anew goes elsewhere; then their streams end at an even pace.
+  void drain(Duration grace, std::function<void()> done) {
+    noted_sink.say_nothing_of_leaving();
+    context->are_sent_elsewhere = true;
+    server->drain(grace);
+    on_drained = std::move(done);
+    drain_until = needs.clock.steady() + std::chrono::duration_cast<SteadyTime::duration>(grace);
+    const auto connected = live.proxies();
+    leaving.assign(connected.begin(), connected.end());
+    const auto steps = std::max<std::int64_t>(1, grace * 3 / 4 / kDrainStep);
+    leave_per_step = leaving.size() / static_cast<std::size_t>(steps) + 1;
+    MESH_LOG_INFO("dpserver", "sends {} proxies to other control planes", leaving.size());
+    drain_step();
+  }
+  void drain_step() {
+    const wire::GrpcStatus elsewhere{grpc_code(ErrorKind::Unavailable), "this control plane stops; another one goes on"};
+    for (std::size_t i = 0; i < leave_per_step && !leaving.empty(); ++i) {
+      live.end_all(leaving.back(), elsewhere);
+      leaving.pop_back();
+    }
+    const bool all_left = leaving.empty() && live.empty() && server->connection_count() == 0;
+    if (all_left || needs.clock.steady() >= drain_until) return on_drained();
+    drain_timer = strand.after(kDrainStep, [this] { drain_step(); });
+  }
   void recheck() {
     const auto connected = live.proxies();
     for (const ProxyId& proxy : connected) {
@@ -207,7 +232,11 @@ struct DataplaneServer::Impl {
   std::unique_ptr<wire::Server> server;
   std::unique_ptr<wire::FileWatch> watch;
   std::atomic<bool> is_ready = false;
-  wire::Timer recheck_timer;
+  wire::Timer recheck_timer, drain_timer;
+  std::vector<ProxyId> leaving;  // that have not been sent elsewhere yet
+  std::size_t leave_per_step = 0;
+  SteadyTime drain_until{};
+  std::function<void()> on_drained;
 };
 
 DataplaneServer::DataplaneServer(DataplaneServerSettings settings, DataplaneServerNeeds needs)
@@ -231,8 +260,9 @@ std::string DataplaneServer::certificate_pem() const {
   const auto pem = impl_->certificate.get();
   return pem ? *pem : std::string();
 }
-void DataplaneServer::drain(Duration grace) {
-  if (impl_->server) impl_->server->drain(grace);
+void DataplaneServer::drain(Duration grace, std::function<void()> done) {
+  if (!impl_->server) return done();
+  impl_->strand.post([impl = impl_.get(), grace, done = std::move(done)]() mutable { impl->drain(grace, std::move(done)); });
 }
 
 }  // namespace mesh

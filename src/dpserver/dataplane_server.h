@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -89,8 +90,9 @@ class DataplaneServer {
   std::optional<AwsAuthorityCounts> aws_counts() const;
   // The certificate that sidecars verify this port by, as PEM.
   std::string certificate_pem() const;
-  // Stops accepting, and lets what runs end for at most `grace`.
-  void drain(Duration grace);
+  // Takes no new connections, and sends the proxies to another control plane, one after the other within `grace`; `done`
+  // is called when the last one has left, or after that time. What is said of them meanwhile is not that they are gone.
+  void drain(Duration grace, std::function<void()> done);
 
  private:
   struct Impl;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <future>
 
 #include "dpserver/test_house.h"
 #include "model/dataplane.h"
@@ -286,6 +287,28 @@ TEST_F(DataplaneServerTest, AManagerNeedsTheTokenOfItsProxy) {
   other.says(report(ProxyReport::LEAVING, 1));
   EXPECT_THAT(other.ended(), HasSubstr("7 "));
   EXPECT_TRUE(liveness.lines.wait_for(0).empty());
+}
+
+TEST_F(DataplaneServerTest, WhenItStopsProxiesAreSentElsewhereAndNotTakenForGone) {
+  start(ProxyAuthentication::None);
+  const Client envoy = open(kDelta), manager = open(kReport);
+  envoy.says(clusters("web-1", dataplane_json("web-1", "web")));
+  sink.lines.wait_for(1);
+  ProxyReport report;
+  report.set_mesh("default");
+  report.set_name("web-1");
+  report.set_sequence(1);
+  report.set_state(ProxyReport::READY);
+  manager.says(report);
+  liveness.lines.wait_for(2);
+
+  std::promise<void> drained;
+  server->drain(std::chrono::hours(1), [&] { drained.set_value(); });
+  EXPECT_THAT(envoy.ends->wait_for(1), ElementsAre(HasSubstr("this control plane stops")));
+  EXPECT_THAT(manager.ends->wait_for(1), ElementsAre(HasSubstr("this control plane stops")));
+  drained.get_future().wait();
+  EXPECT_THAT(sink.lines.wait_for(1), ElementsAre("connected default.web-1"));
+  EXPECT_THAT(liveness.lines.wait_for(2), ElementsAre("manager of default.web-1 connected", "manager: default.web-1 ready"));
 }
 
 TEST_F(DataplaneServerTest, GarbageOnAnyStreamEndsItAndNothingElse) {

@@ -1,6 +1,7 @@
 // The streams that are open, by proxy: so that those of a proxy that is not trusted any more can be ended.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -35,6 +36,10 @@ class LiveStreams {
     std::lock_guard lock(mutex_);
     for (const auto& [key, end] : streams_) out.insert(key.first);
     return out;
+  }
+  bool empty() const {
+    std::lock_guard lock(mutex_);
+    return streams_.empty();
   }
   void end_all(const ProxyId& proxy, const wire::GrpcStatus& status) const {
     std::vector<End> ends;
@@ -72,6 +77,9 @@ class NotedAdsSink final : public AdsSink {
     next_.on_refused(stream, type, version, reason);
   }
   void on_holds(StreamId stream, XdsType type, std::uint64_t number) override { next_.on_holds(stream, type, number); }
+  // From now on proxies that leave are not gone: they were sent elsewhere.
+  void say_nothing_of_leaving() { is_silent_ = true; }
+
   void on_disconnected(StreamId stream) override {
     {
       std::lock_guard lock(mutex_);
@@ -80,13 +88,14 @@ class NotedAdsSink final : public AdsSink {
         noted_.erase(found);
       }
     }
-    next_.on_disconnected(stream);
+    if (!is_silent_) next_.on_disconnected(stream);
   }
 
  private:
   AdsSink& next_;
   LiveStreams& live_;
   const std::function<void(StreamId, const wire::GrpcStatus&)> close_;
+  std::atomic<bool> is_silent_ = false;
   std::mutex mutex_;
   std::map<StreamId, std::pair<ProxyId, LiveStreams::Ticket>> noted_;
 };

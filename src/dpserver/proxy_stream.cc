@@ -147,7 +147,7 @@ void ProxyStream::on_closed() {
   waiting_.clear();
   stream_.reset();
   if (live_ticket_ != 0) context_->live.remove(proxy(), std::exchange(live_ticket_, 0));
-  if (std::exchange(is_connected_, false)) context_->sink.on_reporter_disconnected(proxy(), session_, source_);
+  if (std::exchange(is_connected_, false) && !context_->are_sent_elsewhere) context_->sink.on_reporter_disconnected(proxy(), session_, source_);
 }
 
 }  // namespace mesh

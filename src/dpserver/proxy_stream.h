@@ -25,6 +25,7 @@ struct StreamContext {
   LivenessSink& sink;
   LiveStreams& live;
   std::atomic<std::uint64_t> last_session = 0;
+  std::atomic<bool> are_sent_elsewhere = false;  // who leaves is not gone
 };
 
 class ProxyStream : public std::enable_shared_from_this<ProxyStream> {

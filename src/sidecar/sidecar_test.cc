@@ -57,6 +57,22 @@ TEST(SidecarSettings, AnnounceOnlyWhatIsThere) {
   EXPECT_THAT(settings.features(), ElementsAre("feature-bind-outbounds", "feature-strict-inbound-ports", "feature-reuse-port"));
 }
 
+TEST(SidecarSettings, GiveTheProofOfARoleToNobodyWhoseNameWasNotVerified) {
+  Settings settings;
+  settings.resource = "type: Dataplane";
+  settings.auth_type = "aws";
+  settings.cp_address = "https://cp:5678";
+  EXPECT_TRUE(check(settings));
+  settings.cp_address = "http://cp:5678";
+  EXPECT_THAT(check(settings).error().message(), HasSubstr("must begin with https://"));
+  settings.cp_address = "https://cp:5678";
+  settings.skip_verify = true;
+  EXPECT_THAT(check(settings).error().message(), HasSubstr("--skip-verify"));
+  settings.skip_verify = false;
+  settings.token_file = "/token";
+  EXPECT_THAT(check(settings).error().message(), HasSubstr("together with --auth-type=aws"));
+}
+
 TEST(SidecarSettings, AreRefusedWithEverythingThatIsWrong) {
   Settings settings;
   settings.cp_address = "localhost:5678";

@@ -9,6 +9,8 @@ namespace mesh::wire {
 
 namespace {
 
+constexpr Duration kGoodbye = std::chrono::seconds(1);
+
 constexpr std::size_t kReadSize = 16UL << 10;  // a TLS record
 constexpr int kReadsPerTurn = 8;
 constexpr int kWritesPerTurn = 4;  // of Scratch::kSize each; then others get their turn
@@ -47,6 +49,22 @@ void Connection::post_drain() {
     if (self->phase_ != Phase::Open) return;
     self->protocol_->drain();
     self->turn();
+  });
+}
+
+void Connection::limit_age(Duration age) {
+  strand_.post([self = shared_from_this(), age] {
+    self->age_timer_ = self->strand_.after(age, [weak = self->weak_from_this()] {
+      const auto old = weak.lock();
+      if (!old || old->phase_ != Phase::Open) return;
+      old->protocol_->drain();
+      old->turn();
+      if (old->phase_ != Phase::Open) return;
+      // Streams that never end by themselves are opened anew elsewhere.
+      old->age_timer_ = old->strand_.after(kGoodbye, [weak] {
+        if (const auto self = weak.lock()) self->close(unavailable("the connection is old enough; a new one spreads the load"));
+      });
+    });
   });
 }
 
@@ -266,6 +284,7 @@ void Connection::close(const Error& reason) {
   Phase before = std::exchange(phase_, Phase::Closed);
   if (before == Phase::Open) protocol_->on_lost(reason);
   timer_.cancel();
+  age_timer_.cancel();
   descriptor_.close();
   transport_.close();
   protocol_.reset();

@@ -37,6 +37,7 @@ class Connection final : public ProtocolHost, public std::enable_shared_from_thi
   void start(Duration handshake_timeout);  // from any thread, once
   void post_close(Error reason);           // from any thread
   void post_drain();                       // from any thread
+  void limit_age(Duration age);            // from any thread, once: drained then, and closed a little later
 
   void wake() override;
   void on_first_request() override;
@@ -67,7 +68,7 @@ class Connection final : public ProtocolHost, public std::enable_shared_from_thi
   std::shared_ptr<const Peer> peer_;
   std::shared_ptr<ConnectionOwner> owner_;
   std::unique_ptr<Protocol> protocol_;
-  Timer timer_;
+  Timer timer_, age_timer_;
   SteadyTime timer_at_ = Protocol::kNever;
   SteadyTime phase_deadline_ = Protocol::kNever;  // of the handshake, or of lingering
   SteadyTime blocked_since_ = Protocol::kNever;   // output waits for the peer

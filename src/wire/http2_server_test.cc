@@ -211,6 +211,14 @@ TEST_F(Http2Server, FinishesRunningRequestsWhenDrained) {
   EXPECT_EQ(peer.read_frame().type, -1);
 }
 
+TEST_F(Http2Server, SaysGoodbyeToConnectionsThatAreOldAndThenClosesThem) {
+  serve({.max_connection_age = 2s});
+  Http2Peer peer = connect();
+  peer.send_headers(1, request_fields("GET", "/wait"), true);  // never answered, as a stream that goes on for ever
+  EXPECT_EQ(peer.read_goaway(), static_cast<std::uint32_t>(NGHTTP2_NO_ERROR));
+  EXPECT_EQ(peer.read_frame().type, -1);
+}
+
 TEST_F(Http2Server, DoesNotMindAnAnswerForAStreamThatIsGone) {
   serve();
   Http2Peer peer = connect();

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "base/log.h"
+#include "base/random.h"
 #include "wire/address.h"
 #include "wire/connection.h"
 #include "wire/connection_list.h"
@@ -26,6 +27,12 @@ namespace {
 constexpr int kAcceptsPerTurn = 16;  // few: handshakes that run must not fall behind those that begin
 constexpr Duration kErrorPause = std::chrono::milliseconds(100), kFullPause = std::chrono::milliseconds(10);
 constexpr auto kWarnPause = std::chrono::seconds(10);
+
+// A tenth more or less, so that who came together does not leave together.
+Duration with_jitter(Duration age) {
+  const auto random = static_cast<unsigned char>(random_bytes(1).front());
+  return age + age * (random - 128) / 1280;
+}
 
 // Accepts, and owns the connections. Lives until the last of them has ended.
 class Listener final : public ConnectionOwner, public std::enable_shared_from_this<Listener> {
@@ -169,6 +176,7 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
         std::make_shared<Connection>(loop_.make_strand(), fd, std::move(ssl), std::move(peer), shared_from_this());
     if (connections_.add(connection, real_clock().steady())) {
       connection->start(settings_.limits.handshake_timeout);
+      if (settings_.limits.max_connection_age > Duration::zero()) connection->limit_age(with_jitter(settings_.limits.max_connection_age));
     } else {
       connection->post_close(error(ErrorKind::Unavailable, "the server was stopped"));
     }

@@ -46,6 +46,7 @@ struct Limits {
   Duration idle_timeout = std::chrono::seconds(120);    // between requests; HTTP/2: without a stream
   Duration keepalive_interval = std::chrono::seconds(60);  // HTTP/2 PING on idle connections
   Duration keepalive_timeout = std::chrono::seconds(20);
+  Duration max_connection_age = Duration::zero();  // about; clients then connect anew, perhaps elsewhere. 0: no limit
 };
 
 struct ServerSettings {

@@ -1,8 +1,12 @@
 """Two control planes on one PostgreSQL database, each with proxies of its own."""
+import contextlib
 import os
 import pathlib
 import pwd
+import signal
+import socket
 import subprocess
+import threading
 
 import lab
 from mesh_case import MeshCase
@@ -61,6 +65,16 @@ class Database:
 
     def ask(self, sql):
         return self.command("psql", "-h", ADDRESS, "-p", PORT, "-U", "mesh", "-Atc", sql, "mesh")
+
+
+def shared_certificate(lab_, *addresses):
+    """One for the sidecars' port of all instances."""
+    certificate, key = lab_.directory / "shared.crt", lab_.directory / "shared.key"
+    names = ",".join(f"IP:{address}" for address in addresses)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=control-plane", "-addext", f"subjectAltName={names}", "-keyout", key, "-out", certificate],
+                   check=True, capture_output=True)
+    return certificate, key
 
 
 class SharedDatabase(MeshCase):
@@ -158,10 +172,7 @@ class SplitConnections(SharedDatabase):
 
     @classmethod
     def build(cls):
-        certificate, key = cls.lab.directory / "shared.crt", cls.lab.directory / "shared.key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                        "-subj", "/CN=control-plane", "-addext", "subjectAltName=IP:10.77.0.2,IP:10.77.0.3",
-                        "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        certificate, key = shared_certificate(cls.lab, "10.77.0.2", "10.77.0.3")
         cls.start_both({"KUMA_DP_SERVER_TLS_CERT_FILE": str(certificate), "KUMA_DP_SERVER_TLS_KEY_FILE": str(key)},
                        {"KUMA_BOOTSTRAP_SERVER_PARAMS_XDS_HOST": "10.77.0.2"})
         cls.kv = [lab.Task(cls.lab, cls.two, "kv", f"kv-{number}").start() for number in (1, 2)]
@@ -184,6 +195,114 @@ class SplitConnections(SharedDatabase):
             self.assertEqual(task.sidecar.wait(), 0)
             traffic.more(200)
         self.assert_nothing_lost(traffic)
+
+
+class Balancer:
+    """A load balancer as NLB is one: connections go to whichever instance takes them, one after the other."""
+
+    def __init__(self, targets, port=5678):
+        self.targets, self.turn = targets, 0
+        self.listener = socket.create_server((ADDRESS, port), backlog=128)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        self.turn += 1
+        for attempt in range(len(self.targets)):
+            try:
+                server = socket.create_connection(self.targets[(self.turn + attempt) % len(self.targets)], timeout=2)
+                break
+            except OSError:
+                continue
+        else:
+            return client.close()
+        server.settimeout(None)
+        for source, sink in ((client, server), (server, client)):
+            threading.Thread(target=self.carry, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def carry(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.listener.close()
+
+
+class MovingSidecars(SharedDatabase):
+    """Behind a load balancer: an instance that stops sends its sidecars to the other one, and connections that get old
+    spread over both."""
+
+    AGE = 4  # seconds
+
+    @classmethod
+    def build(cls):
+        certificate, key = shared_certificate(cls.lab, ADDRESS, "10.77.0.2", "10.77.0.3")
+        cls.start_both({"KUMA_DP_SERVER_TLS_CERT_FILE": str(certificate), "KUMA_DP_SERVER_TLS_KEY_FILE": str(key),
+                        "KUMA_DP_SERVER_MAX_CONNECTION_AGE": f"{cls.AGE}s"})
+        cls.balancer = Balancer([("10.77.0.2", 5678), ("10.77.0.3", 5678)])
+        cls.addClassCleanup(cls.balancer.close)
+        cls.kv = [cls.start_task("kv", f"kv-{number}") for number in (1, 2)]
+        cls.app = cls.start_task("demo-app", "demo-app-1")
+        cls.tasks = [*cls.kv, cls.app]
+        for task in cls.tasks:
+            task.wait_until_ready()
+        cls.wait_for_traffic()
+
+    @classmethod
+    def start_task(cls, service, name):
+        task = lab.Task(cls.lab, cls.one, service, name)
+        token = cls.one.token(service)
+        cls.one.address, direct = ADDRESS, cls.one.address
+        try:
+            return task.start(token)
+        finally:
+            cls.one.address = direct
+
+    def instance_of(self, task, control_plane):
+        """The instance that a task's Envoy is connected to; None: to none that is known."""
+        subscriptions = control_plane.overview(task.name)["dataplaneInsight"]["subscriptions"]
+        return None if subscriptions[-1].get("disconnectTime") else subscriptions[-1]["controlPlaneInstanceId"]
+
+    def assert_nothing_was_taken_away(self):
+        for task in self.tasks:
+            for name in ("cluster_manager.cluster_removed", "listener_manager.listener_removed"):
+                self.assertEqual(task.stat(name), 0, f"{name} of {task.name}")
+
+    def test_1_an_instance_that_stops_sends_its_sidecars_to_the_other(self):
+        self.wait_for_both()
+        with lab.Traffic(self.app.counter) as traffic:
+            traffic.more(50)
+            self.one.part.signal(signal.SIGTERM)
+            self.assertEqual(self.one.part.wait(20), 0)
+            self.assertIn("to other control planes", self.one.part.log())
+            lab.wait_for(lambda: len({self.instance_of(task, self.two) for task in self.tasks} - {None}) == 1, "all are at the other one", 20)
+            traffic.more(200)
+        self.assert_nothing_lost(traffic)
+        self.assert_nothing_was_taken_away()
+        self.two.forbid("demo-app", "kv")
+        lab.wait_for(lambda: self.app.counter().status == 403, "changes arrive")
+        self.two.permit("demo-app", "kv")
+        lab.wait_for(lambda: self.app.counter().status == 200, "changes arrive again")
+
+    def test_2_connections_that_get_old_spread_over_an_instance_that_came_back(self):
+        self.one.start().wait_until_ready()
+        with lab.Traffic(self.app.counter) as traffic:
+            lab.wait_for(lambda: len({self.instance_of(task, self.two) for task in self.tasks} - {None}) == 2, "both instances have some", 60)
+            traffic.more(200)
+        self.assert_nothing_lost(traffic)
+        self.assert_nothing_was_taken_away()
 
 
 if __name__ == "__main__":
