@@ -19,6 +19,21 @@ void fold_a_joining_endpoint(benchmark::State& state) {
 }
 BENCHMARK(fold_a_joining_endpoint)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);
 
+// And goes, by turns: with its outbounds, and as one instance more of its service.
+void fold_a_new_dataplane(benchmark::State& state) {
+  const int dataplanes = static_cast<int>(state.range(0));
+  Town town = make_town(dataplanes);
+  const FoldInput comes = dataplane_of(dataplanes, dataplanes, true),
+                  goes = dataplane_of(dataplanes, dataplanes, false);
+  bool is_there = false;
+  CountsAllocations counts(state);
+  for (auto _ : state) {
+    is_there = !is_there;
+    town.snapshot = fold(*town.snapshot, is_there ? comes : goes).snapshot;
+  }
+}
+BENCHMARK(fold_a_new_dataplane)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);
+
 void fold_a_changed_policy(benchmark::State& state) {
   Town town = make_town(static_cast<int>(state.range(0)));
   const FoldInput one = changed_timeout(4001), other = changed_timeout(4002);

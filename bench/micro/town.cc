@@ -42,6 +42,8 @@ std::string subset(const std::string& service) {
   return fmt::format(R"({{"kind":"MeshSubset","tags":{{"kuma.io/service":"{}"}}}})", service);
 }
 
+int services_of(int dataplanes) { return std::max(6, dataplanes / 10); }
+
 load::Instance instance(int number, int services) {
   load::Instance out;
   out.name = dataplane_name(number);
@@ -71,7 +73,7 @@ Town make_town(int dataplanes) {
   input.from_start = true;
   input.resources.push_back(put(
       R"({"type":"Mesh","name":"load","mtls":{"enabledBackend":"ca","backends":[{"name":"ca","type":"builtin"}]}})"));
-  const int services = std::max(6, dataplanes / 10);
+  const int services = services_of(dataplanes);
   for (int i = 0; i < dataplanes; ++i) {
     input.resources.push_back(put(load::dataplane_json("load", instance(i, services))));
     input.liveness.push_back({{"load", dataplane_name(i)}, true, {}});
@@ -105,6 +107,14 @@ FoldInput liveness_of(const std::string& dataplane, bool live) {
   FoldInput input;
   input.upto = 2;
   input.liveness.push_back({{"load", dataplane}, live, {}});
+  return input;
+}
+
+FoldInput dataplane_of(int number, int dataplanes, bool comes) {
+  FoldInput input;
+  input.upto = 2;
+  input.resources.push_back(put(load::dataplane_json("load", instance(number, services_of(dataplanes)))));
+  if (!comes) input.resources.back().now = nullptr;
   return input;
 }
 

@@ -24,6 +24,8 @@ ProxyTraits traits();
 std::string dataplane_name(int number);
 
 FoldInput liveness_of(const std::string& dataplane, bool live);
+// Dataplane `number` of a mesh of that many: it comes, or goes.
+FoldInput dataplane_of(int number, int dataplanes, bool comes);
 FoldInput changed_timeout(int milliseconds);
 
 }  // namespace mesh::micro

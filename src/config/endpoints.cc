@@ -125,20 +125,24 @@ NamedResource EndpointCache::get(const std::string& mesh, const build::Destinati
                                  const ClientView& view) {
   if (std::all_of(views.begin(), views.end(), [](const auto& one) { return one == nullptr; }))
     return make_endpoints(destination, {}, view);
-  const std::string key = key_of(mesh, destination.cluster, view);
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = entries_.find(key);
-    if (found != entries_.end() && found->second.is_of(destination, views)) return found->second.resource;
-  }
+  const std::shared_ptr<Entry> entry = entry_of(key_of(mesh, destination.cluster, view));
+  // Who comes while it is made waits, and is given the same.
+  const std::lock_guard lock(entry->mutex);
+  if (entry->is_of(destination, views)) return entry->resource;
   NamedResource made = make_endpoints(destination, views, view);
+  if (!(entry->resource == made)) entry->resource = std::move(made);  // the same bytes as before stay the same object
+  entry->made_from.assign(views.begin(), views.end());
+  entry->backend = destination.backend;
+  return entry->resource;
+}
+
+std::shared_ptr<EndpointCache::Entry> EndpointCache::entry_of(const std::string& key) {
   const std::lock_guard lock(mutex_);
-  Entry& entry = entries_[key];
-  // The same bytes as before stay the same object.
-  if (entry.resource == made) made = entry.resource;
-  entry = {{views.begin(), views.end()}, destination.backend, made};
+  std::shared_ptr<Entry>& entry = entries_[key];
+  if (!entry) entry = std::make_shared<Entry>();
+  const std::shared_ptr<Entry> found = entry;
   if (entries_.size() > check_at_) drop_expired();
-  return made;
+  return found;
 }
 
 std::size_t EndpointCache::size() const {
@@ -147,9 +151,11 @@ std::size_t EndpointCache::size() const {
 }
 
 void EndpointCache::drop_expired() {
-  std::erase_if(entries_, [](const auto& entry) {
-    return entry.second.made_from.empty() || std::all_of(entry.second.made_from.begin(), entry.second.made_from.end(),
-                                                         [](const auto& view) { return view.expired(); });
+  std::erase_if(entries_, [](const auto& known) {
+    if (known.second.use_count() > 1) return false;  // somebody has it just now, and nobody gets it without our lock
+    const std::lock_guard lock(known.second->mutex);
+    const auto& made_from = known.second->made_from;
+    return std::all_of(made_from.begin(), made_from.end(), [](const auto& view) { return view.expired(); });
   });
   check_at_ = std::max<std::size_t>(1024, entries_.size() * 2);
 }

@@ -36,16 +36,18 @@ class EndpointCache {
 
  private:
   struct Entry {
+    std::mutex mutex;  // guards what follows
     std::vector<std::weak_ptr<const ServiceView>> made_from;
     std::weak_ptr<const BackendView> backend;
     NamedResource resource;
 
     bool is_of(const build::Destination& destination, const Views& views) const;
   };
+  std::shared_ptr<Entry> entry_of(const std::string& key);
   void drop_expired();
 
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Entry> entries_;  // by mesh, cluster and view
+  std::unordered_map<std::string, std::shared_ptr<Entry>> entries_;  // by mesh, cluster and view
   std::size_t check_at_ = 1024;
 };
 

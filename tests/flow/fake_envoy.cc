@@ -55,6 +55,7 @@ struct FakeEnvoy::State {
   bool node_sent = false;
   bool is_closed = true;
   int received = 0;
+  std::size_t received_bytes = 0;
   std::string closed_because;
   std::uint64_t session = 0;
 };
@@ -139,6 +140,7 @@ void FakeEnvoy::State::on_delta(const xds::DeltaDiscoveryResponse& response) {
     return send(answer);
   }
   for (const xds::Resource& resource : response.resources()) {
+    received_bytes += resource.resource().value().size();
     held.resources[resource.name()] = resource.resource().value();
     held.versions[resource.name()] = resource.version();
   }
@@ -166,6 +168,7 @@ void FakeEnvoy::State::on_whole(const xds::DiscoveryResponse& response) {
   }
   if (type == XdsType::Cluster || type == XdsType::Listener) held.resources.clear();
   for (const google::protobuf::Any& any : response.resources()) {
+    received_bytes += any.value().size();
     // All of them begin with their name, in field 1.
     const std::optional<pb::Field> name = pb::Reader(any.value()).next();
     held.resources[name ? std::string(name->bytes) : ""] = any.value();
@@ -200,6 +203,7 @@ void FakeEnvoy::connect() {
   state.is_closed = false;
   state.node_sent = false;
   state.received = 0;
+  state.received_bytes = 0;
   state.closed_because.clear();
   wire::GrpcClientSettings client;
   client.url = state.settings.url;
@@ -260,6 +264,11 @@ int FakeEnvoy::pushes() const {
 int FakeEnvoy::resources_received() const {
   std::lock_guard lock(state_->mutex);
   return state_->received;
+}
+
+std::size_t FakeEnvoy::bytes_received() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->received_bytes;
 }
 
 std::string FakeEnvoy::closed_because() const {

@@ -44,7 +44,8 @@ class FakeEnvoy {
   Resources resources(XdsType type) const;
   int pushes(XdsType type) const;
   int pushes() const;             // of all types
-  int resources_received() const;  // of all pushes since the last connect
+  int resources_received() const;      // of all pushes since the last connect
+  std::size_t bytes_received() const;  // of those resources
   std::string closed_because() const;
   bool wait(const std::function<bool()>& reached);  // looks again whenever something happens
   bool wait_for_type(XdsType type);       // at least one push of it
