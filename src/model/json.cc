@@ -47,7 +47,7 @@ class Printer {
   void new_line(int level) {
     if (indent_ == 0) return;
     out_ += '\n';
-    out_.append(static_cast<std::size_t>(level * indent_), ' ');
+    out_.append(static_cast<std::size_t>(level) * static_cast<std::size_t>(indent_), ' ');
   }
 
   void print_members(const json::object& object, int level) {
