@@ -20,7 +20,7 @@ OWN = {r"taskmesh[-/](control-plane|sidecar|cli|counter)": None,
 
 
 class Store:
-    """Builds an image when it is asked for the first time. `stand_ins` are test images: {pattern: function → image}."""
+    """Builds an image when it is asked for the first time. `stand_ins` are test images: {pattern: function of the store → image}."""
 
     def __init__(self, binaries, envoy, directory, stand_ins=None):
         self.binaries, self.envoy, self.context, self.built = pathlib.Path(binaries), pathlib.Path(envoy), pathlib.Path(directory) / "context", {}
@@ -30,7 +30,7 @@ class Store:
         plain = re.sub(r"(@sha256:\w+|:[\w.-]+)$", "", name)
         for pattern, make in self.stand_ins.items():
             if re.search(f"(^|/)(?:{pattern})$", plain):
-                return self._once(pattern, make)
+                return self._once(pattern, lambda: make(self))
         for pattern, own in OWN.items():
             if found := re.search(f"(^|/)(?:{pattern})$", plain):
                 return self.own(own or found.group(2))

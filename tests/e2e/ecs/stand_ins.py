@@ -21,14 +21,22 @@ print(getattr(client, command.replace("-", "_"))(**{{spell(name): value for name
 
 
 def stand_ins(directory):
-    """For nicolaka/netshoot and the AWS CLI: this machine's own programs, and an `aws` that is a few lines of boto3."""
+    """For nicolaka/netshoot and the AWS CLI: this machine's own programs, and an `aws` that is a few lines of boto3. For Kuma's
+    counter: ours."""
     layer = pathlib.Path(directory) / "stand-in"
 
-    def make():
+    def tools(_store):
         program = layer / "usr/local/bin/aws"
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(_AWS.format(python=lab.ROOT / ".tools/moto/bin/python"))
         program.chmod(program.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
         # This machine's root holds the layer too; overlayfs takes no layer that lies within another.
         return image_builder.Image([pathlib.Path("/")], {"Env": [f"PATH={program.parent}:/usr/local/bin:/usr/bin:/bin"]})
-    return {"nicolaka/netshoot": make, "aws-cli/aws-cli": make, "amazon/aws-cli": make}
+
+    def counter(store):
+        """One image for both parts of the counter, as kumahq/kuma-counter-demo is."""
+        image = store.own("counter").copy()
+        image.config["Cmd"] = ["sh", "-c", 'if [ -n "$KV_URL" ]; then exec demo-app; else exec kv; fi']
+        image.config["Env"] = [entry for entry in image.config["Env"] if not entry.startswith("ADDRESS=")] + ["ADDRESS=0.0.0.0", "PORT=5050"]
+        return image
+    return {"nicolaka/netshoot": tools, "aws-cli/aws-cli": tools, "amazon/aws-cli": tools, "kumahq/kuma-counter-demo": counter}
