@@ -10,9 +10,17 @@ namespace {
 
 namespace json = boost::json;
 
-void hide_private_key(json::value& secret) {
-  if (json::value* certificate = secret.as_object().if_contains("tlsCertificate")) {
-    certificate->as_object()["privateKey"] = {{"inlineBytes", base64_encode("(not shown)")}};
+// Wherever they stand: in secrets, and in clusters that make TLS of their own.
+void hide_private_keys(json::value& value) {
+  if (auto* list = value.if_array()) {
+    for (json::value& item : *list) hide_private_keys(item);
+  } else if (auto* object = value.if_object()) {
+    for (auto& entry : *object) {
+      if (entry.key() == "privateKey")
+        entry.value() = {{"inlineBytes", base64_encode("(not shown)")}};
+      else
+        hide_private_keys(entry.value());
+    }
   }
 }
 
@@ -21,7 +29,8 @@ Status add_all(std::string_view type, const NamedResources& resources, json::obj
   json::object& all = document[type].emplace_object();
   for (const NamedResource& resource : *resources) {
     MESH_TRY(const std::string text, envoy::resource_to_json(*resource.body));
-    all[resource.name] = json::parse(text);
+    json::value& shown = all[resource.name] = json::parse(text);
+    hide_private_keys(shown);
   }
   return {};
 }
@@ -38,9 +47,6 @@ Result<std::string> config_json(const ProxyConfig& config, const NamedResources&
   MESH_RETURN_IF_ERROR(
       add_all("type.googleapis.com/envoy.config.route.v3.RouteConfiguration", config.routes, document));
   MESH_RETURN_IF_ERROR(add_all(kSecretType, secrets, document));
-  if (json::value* shown = document.if_contains(kSecretType)) {
-    for (auto& entry : shown->as_object()) hide_private_key(entry.value());
-  }
   return json::serialize(document);
 }
 

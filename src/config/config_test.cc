@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "base/encoding.h"
 #include "config/config_json.h"
 #include "config/endpoints.h"
 #include "config/proxy_config.h"
@@ -213,7 +214,8 @@ TEST(Build, OfEndpointsAloneLeavesEverythingElseAsItIs) {
   const auto before = f.builder.build(f.snapshot, "web-1", {});
   f.snapshot.services.insert_or_assign("kv", service("kv", {endpoint("10.0.0.1"), endpoint("10.0.0.2")})[0]);
 
-  const auto after = f.builder.rebuild(*before, f.snapshot, "web-1", {}, {.outbounds = {}, .endpoints = {"kv"}});
+  const auto after =
+      f.builder.rebuild(*before, f.snapshot, "web-1", {}, {.outbounds = {}, .endpoints = {"kv"}});
 
   EXPECT_EQ(after->listeners, before->listeners);  // the same objects
   EXPECT_EQ(after->clusters, before->clusters);
@@ -317,6 +319,24 @@ TEST_F(Bound, FollowsAMeshServiceAndItsEndpoints) {
   expect_the_same_as_anew(then({service("kv", "127.4.0.9")}));
   expect_the_same_as_anew(then({gone(kMeshServiceKind, "kv")}));
   EXPECT_THAT(names_of(config->listeners), ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001"));
+}
+
+TEST_F(Bound, ShowsNoPrivateKeysOfWhatIsOutside) {
+  MeshExternalService spec;
+  spec.match.port = 9000;
+  spec.endpoints.push_back({.address = "10.9.9.9", .port = 443, .priority = {}});
+  spec.tls =
+      ExternalTls{.enabled = true, .version = {}, .allow_renegotiation = false, .verification = TlsVerification{}};
+  spec.tls->verification->mode = VerificationMode::SkipCA;
+  spec.tls->verification->client_cert = DataSource{.secret = {}, .inline_ = {}, .inline_string = "our certificate"};
+  spec.tls->verification->client_key = DataSource{.secret = {}, .inline_ = {}, .inline_string = "our key"};
+  MeshExternalServiceStatus status;
+  status.vip.ip = "127.3.0.0";
+  expect_the_same_as_anew(
+      then({put(kMeshExternalServiceKind, "default", "bank", AnySpec::of(spec), AnySpec::of(status))}));
+  const std::string text = *config_json(*config);
+  EXPECT_THAT(text, HasSubstr(base64_encode("our certificate")));
+  EXPECT_THAT(text, Not(HasSubstr(base64_encode("our key"))));
 }
 
 TEST_F(Bound, TakesSeveralStepsAtOnce) {
