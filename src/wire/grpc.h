@@ -32,7 +32,9 @@ class GrpcStream {
   virtual const Headers& headers() const = 0;        // what the peer opened it with (server side)
   virtual const Peer& peer() const = 0;
   virtual Strand strand() const = 0;
-  virtual std::size_t unsent_bytes() const = 0;      // what the peer has not taken yet; for slow-reader decisions
+  // Clients: leaves what comes unread, so that the peer cannot send on. For those who play slow readers.
+  virtual void set_reading(bool /*reads*/) {}
+  virtual std::size_t unsent_bytes() const = 0;  // what the peer has not taken yet; for slow-reader decisions
 };
 
 // What happens on a stream. Called on its strand, never after on_closed().
@@ -40,7 +42,7 @@ class GrpcEvents {
  public:
   virtual ~GrpcEvents() = default;
   virtual void on_message(std::string message) = 0;
-  virtual void on_half_closed() {}                // the peer will send no more
+  virtual void on_half_closed() {}                       // the peer will send no more
   virtual void on_closed(const GrpcStatus& status) = 0;  // the stream or its connection is gone; the last call
 };
 

@@ -48,6 +48,7 @@ class GrpcClientSession final : public Http2Session, private GrpcCarrier {
 
   void on_output(Http2GrpcStream& stream) override;
   void on_finish(Http2GrpcStream& stream) override;
+  void on_reading(bool reads) override { set_reading(reads); }
 
   void introduce();
   void give_up_exchange();

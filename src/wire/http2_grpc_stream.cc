@@ -34,6 +34,12 @@ void Http2GrpcStream::finish(GrpcStatus status) {
   });
 }
 
+void Http2GrpcStream::set_reading(bool reads) {
+  strand_.post([self = shared_from_this(), reads] {
+    if (self->carrier_ != nullptr) self->carrier_->on_reading(reads);
+  });
+}
+
 const Peer& Http2GrpcStream::peer() const {
   static const Peer nobody;
   return peer_ ? *peer_ : nobody;

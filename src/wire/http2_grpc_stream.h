@@ -19,6 +19,7 @@ class GrpcCarrier {
   virtual ~GrpcCarrier() = default;
   virtual void on_output(Http2GrpcStream& stream) = 0;  // there are messages to take
   virtual void on_finish(Http2GrpcStream& stream) = 0;  // finish_status() is set
+  virtual void on_reading(bool /*reads*/) {}
 };
 
 // The public side from any thread, the rest on the strand. It may outlive its connection: then nothing happens.
@@ -29,6 +30,7 @@ class Http2GrpcStream final : public GrpcStream, public std::enable_shared_from_
 
   void send(std::vector<Bytes> pieces) override;
   void finish(GrpcStatus status) override;
+  void set_reading(bool reads) override;
   const Headers& headers() const override { return headers_; }
   const Peer& peer() const override;
   Strand strand() const override { return strand_; }

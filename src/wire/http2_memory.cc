@@ -116,6 +116,7 @@ void* Http2Memory::allocate_zeroed(std::size_t count, std::size_t size, void* se
 }
 
 void* Http2Memory::reallocate(void* memory, std::size_t size, void* self) {
+  if (memory == nullptr) return allocate(size, self);  // how the library gets its frame buffer
   if (!static_cast<Http2Memory*>(self)->is_in_slot(memory)) return std::realloc(memory, size);
   const std::size_t before = reinterpret_cast<const Prefix*>(static_cast<std::byte*>(memory) - sizeof(Prefix))->size;
   if (size <= before) return memory;

@@ -10,6 +10,7 @@ namespace mesh::wire {
 
 namespace {
 
+constexpr std::size_t kLeastHonestBody = 64;
 constexpr std::size_t kMostFramesWaiting = 2'000;  // of ours, that a peer makes us send but does not take
 
 std::string_view text_of(const std::uint8_t* data, std::size_t size) {
@@ -45,7 +46,8 @@ struct Http2Callbacks {
     if (self.out_->size() >= self.out_limit_) return NGHTTP2_ERR_WOULDBLOCK;
     self.out_->append(text_of(head, 9));
     self.take_body(frame->hd.stream_id, *self.out_, size);
-    self.flood_.earn(4);  // its WINDOW_UPDATEs will cost something
+    // Its WINDOW_UPDATEs will cost something; but who asks for a byte at a time has earned nothing by it.
+    self.flood_.earn(size >= kLeastHonestBody ? 4 : 0.25);
     return 0;
   }
 
