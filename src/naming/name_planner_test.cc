@@ -429,8 +429,8 @@ TEST_F(NamePlannerTest, AWriteThatFailedIsPlannedAgain) {
   EXPECT_EQ(vip("kv"), "127.4.0.0");
 }
 
-TEST_F(NamePlannerTest, OneServiceMoreAmong65000IsTheWorkOfOne) {
-  constexpr int kServices = 65'000;
+TEST_F(NamePlannerTest, OneServiceMoreAmongThousandsIsTheWorkOfOne) {
+  constexpr int kServices = 5'000;
   mesh(MeshServicesMode::Exclusive);
   generator("local", "{{ .Name }}.svc.mesh.local");
   for (int i = 0; i < kServices; ++i) dataplane(fmt::format("d{}", i), fmt::format("s{}", i));
@@ -441,7 +441,7 @@ TEST_F(NamePlannerTest, OneServiceMoreAmong65000IsTheWorkOfOne) {
   const int writes = settle();
   EXPECT_EQ(writes, 2);
   EXPECT_LE(planner->work_done() - before, 6U);
-  EXPECT_EQ(vip("one-more"), "127.4.253.232");
+  EXPECT_EQ(vip("one-more"), "127.4.19.136");
 }
 
 }  // namespace
