@@ -156,6 +156,13 @@ std::vector<Bytes> write_request(Speaks speaks, const Ask& ask) {
   pb::append_bytes(rest, delta ? 2 : 4, type_url(ask.type));
   for (const std::string& name : ask.names) pb::append_bytes(rest, 3, name);
   if (!ask.nonce.empty()) pb::append_bytes(rest, delta ? 6 : 5, ask.nonce);
+  if (!ask.refusal.empty()) {
+    std::string status;
+    pb::append_tag(status, 1, 0);
+    pb::append_varint(status, 3);  // INVALID_ARGUMENT
+    pb::append_bytes(status, 2, ask.refusal);
+    pb::append_bytes(rest, delta ? 7 : 6, status);
+  }
   if (delta) {
     for (const std::string& name : ask.forget) pb::append_bytes(rest, 4, name);
     for (const auto& [name, version] : ask.initial_versions) {

@@ -42,6 +42,7 @@ struct Ask {
   std::vector<std::string> forget;  // delta
   std::vector<std::pair<std::string, std::string>> initial_versions;  // delta, after a reconnect
   std::string nonce;
+  std::string refusal;  // of what came with the nonce: why
 };
 std::vector<Bytes> write_request(Speaks speaks, const Ask& ask);
 

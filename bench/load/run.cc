@@ -38,11 +38,13 @@ Status Run::prepare() {
 }
 
 void Run::go() {
-  const std::vector<std::pair<std::string, Phase>> phases = {{"connect", &Run::connect},       {"join", &Run::join},
-                                                             {"leave", &Run::leave},           {"policy", &Run::policy},
-                                                             {"permission", &Run::permission}, {"churn", &Run::churn},
-                                                             {"reconnect", &Run::reconnect},   {"idle", &Run::idle},
-                                                             {"restart", &Run::restart}};
+  const std::vector<std::pair<std::string, Phase>> phases = {
+      {"connect", &Run::connect},       {"join", &Run::join},
+      {"leave", &Run::leave},           {"policy", &Run::policy},
+      {"permission", &Run::permission}, {"churn", &Run::churn},
+      {"reconnect", &Run::reconnect},   {"idle", &Run::idle},
+      {"storm", &Run::storm},           {"slow", &Run::slow},
+      {"refusal", &Run::refusal},       {"restart", &Run::restart}};
   measure("connect", &Run::connect);  // without it there is nobody
   for (const std::string& name : settings_.phases)
     for (const auto& [known, phase] : phases)

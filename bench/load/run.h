@@ -39,6 +39,11 @@ class Run {
   void reconnect(PhaseResult& result);
   void idle(PhaseResult& result);
   void restart(PhaseResult& result);
+  // In overload.cc.
+  void storm(PhaseResult& result);
+  void slow(PhaseResult& result);
+  void refusal(PhaseResult& result);
+  bool change_policy(PhaseResult& result, const std::vector<std::shared_ptr<Sidecar>>& receivers);
 
   // Waits for what the fleet watches, and takes its latencies into the result.
   bool wait_for_watch(PhaseResult& result, std::size_t expected, const std::function<SteadyTime()>& since);

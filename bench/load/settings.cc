@@ -9,8 +9,8 @@
 namespace mesh::load {
 
 const std::vector<std::string>& all_phases() {
-  static const std::vector<std::string> phases = {"connect", "join",      "leave", "policy", "permission",
-                                                  "churn",   "reconnect", "idle",  "restart"};
+  static const std::vector<std::string> phases = {"connect",   "join",  "leave", "policy",  "permission", "churn",
+                                                  "reconnect", "storm", "slow",  "refusal", "idle",       "restart"};
   return phases;
 }
 

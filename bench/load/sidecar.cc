@@ -146,7 +146,8 @@ void Sidecar::ask_bootstrap() {
   request.timeout = std::chrono::seconds(30);
   // Our manager keeps the connection for its reports; a stock one does not.
   const bool keeps = fleet_.settings.readiness == Readiness::Reports;
-  auto on_answer = [weak = weak_from_this()](Result<wire::Response> response, std::shared_ptr<wire::KeptConnection> kept) {
+  auto on_answer = [weak = weak_from_this()](Result<wire::Response> response,
+                                             std::shared_ptr<wire::KeptConnection> kept) {
     const auto self = weak.lock();
     if (!self || !self->is_running_) return;
     if (response && response->status == 200) {
@@ -240,12 +241,16 @@ void Sidecar::on_response(std::string message) {
   Ask answer;
   answer.type = response.type;
   answer.nonce = response.nonce;
+  if (refuses_) {
+    answer.refusal = "this sidecar refuses everything";
+    ++counters.refusals;
+  }
   if (fleet_.settings.speaks == Speaks::StateOfTheWorld) {
     answer.version = held.version;
     answer.names = held.names;
   }
   ads_->send(write_request(fleet_.settings.speaks, answer));
-  if (fleet_.is_watched(*this, response)) fleet_.on_met(*this);
+  if (!refuses_ && fleet_.is_watched(*this, response)) fleet_.on_met(*this);
   follow();
   if (!is_complete_) check_complete();
 }

@@ -28,7 +28,11 @@ class Sidecar : public std::enable_shared_from_this<Sidecar> {
   void leave();
   // As after a crash of Envoy: the stream breaks, and a new Envoy knows nothing. With its manager's report meanwhile.
   void restart_envoy();
-  void stop();  // cuts everything
+  void stop();                                           // cuts everything
+  void refuse_all(bool refuses) { refuses_ = refuses; }  // from now on
+  void set_reading(bool reads) {                         // of its discovery stream
+    if (ads_) ads_->set_reading(reads);
+  }
 
   bool is_complete() const { return is_complete_; }  // has all that its Envoy asks for
   bool is_running() const { return is_running_; }
@@ -70,7 +74,7 @@ class Sidecar : public std::enable_shared_from_this<Sidecar> {
   Holdings holds_;
   std::shared_ptr<wire::GrpcStream> ads_, report_, health_;
   std::uint64_t ads_session_ = 0, report_session_ = 0, health_session_ = 0;
-  bool is_node_sent_ = false;
+  bool is_node_sent_ = false, refuses_ = false;
   bool is_running_ = false, is_complete_ = false, is_leaving_ = false, is_report_answered_ = false;
   int failures_ = 0, report_failures_ = 0;
   std::uint64_t sequence_ = 0, leaving_sequence_ = 0;
