@@ -75,6 +75,7 @@ void Run::slow(PhaseResult& result) {
     for (const auto& sidecar : parts.few) sidecar->set_reading(true);
   });
   PhaseResult afterwards;  // how fast they catch up is not what is asked
+  afterwards.name = result.name;
   if (good && !change_policy(afterwards, parts.few))
     fail(result, "those that did not read do not get what they missed");
 }
@@ -95,6 +96,7 @@ void Run::refusal(PhaseResult& result) {
   for (int i = 0; good && i < settings_.changes; ++i) good = change_policy(result, others);
   fleet_.on_loop([&] { refuser->refuse_all(false); });
   PhaseResult afterwards;
+  afterwards.name = result.name;
   if (good && !change_policy(afterwards, {refuser})) fail(result, "who refused is not given what comes next");
 }
 
