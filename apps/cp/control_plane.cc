@@ -16,6 +16,7 @@
 #include "cp/metrics.h"
 #include "cp/open_store.h"
 #include "cp/room_settings.h"
+#include "cp/route53.h"
 #include "dpserver/server_keys.h"
 #include "model/builtin.h"
 #include "policies/all.h"
@@ -52,6 +53,9 @@ class PipelineConfigs final : public ProxyConfigSource {
   const Pipeline& pipeline_;
 };
 
+// A name in Route 53 waits so long for a proxy that does not take its listeners.
+constexpr Duration kListenersLimit = std::chrono::seconds(2);
+
 const Actor kOurselves{admin_user(), Via::ControlPlane};
 
 }  // namespace
@@ -83,6 +87,8 @@ struct ControlPlane::Rooms {
   std::unique_ptr<DataplaneCleanup> cleanup;
   std::unique_ptr<Pipeline> pipeline;
   std::unique_ptr<ServiceNames> names;
+  std::optional<Route53Parts> route53_parts;
+  std::unique_ptr<Route53Controller> route53;
   std::unique_ptr<DataplaneServer> sidecars;
   std::shared_ptr<aws::CallCounters> aws_calls;  // null: AWS is not asked who proxies are
   std::unique_ptr<PipelineConfigs> configs;
@@ -137,6 +143,15 @@ Status ControlPlane::Rooms::start() {
                                         PipelineNeeds{*store, *secrets, BuildsConfig::with(*builder),
                                                       selects_by(all_policies()), *insights, *cleanup, clock});
   names = std::make_unique<ServiceNames>(std::move(naming), leadership->store(), clock, leads);
+  MESH_TRY(route53_parts, mesh::route53_parts(settings, process_environment(), clock, instance_id, store->id()));
+  if (route53_parts) {
+    route53 = std::make_unique<Route53Controller>(
+        route53_parts->names, route53_parts->publisher,
+        Route53Controller::Needs{*route53_parts->api, leadership->store(), clock, leads, [this] { return leadership->term(); },
+                                 [this](const std::string& mesh, Revision upto, std::move_only_function<void()> done) {
+                                   pipeline->when_listeners_are_out(mesh, upto, kListenersLimit, std::move(done));
+                                 }});
+  }
   sidecars = std::make_unique<DataplaneServer>(
       std::move(sidecar_settings), DataplaneServerNeeds{loop, *store, *admission, kinds, *secrets, clock,
                                                         pipeline->ads_sink(), pipeline->liveness_sink()});
@@ -149,6 +164,7 @@ Status ControlPlane::Rooms::start() {
   cleanup->start();
   pipeline->start();
   names->start();
+  if (route53) route53->start();
   opened.watch();
   MESH_RETURN_IF_ERROR(sidecars->listen());
   MESH_RETURN_IF_ERROR(start_api());
@@ -158,7 +174,7 @@ Status ControlPlane::Rooms::start() {
 
 Status ControlPlane::Rooms::start_diagnostics() {
   diagnostics = std::make_unique<Diagnostics>([this] { return is_ready.load(); },
-                                              [this] { return is_ready ? metrics_text(*pipeline, *store, kinds, aws_figures(), names->figures()) : ""; });
+                                              [this] { return is_ready ? metrics_text(*pipeline, *store, kinds, aws_figures(), names->figures(), route53 ? std::optional(route53->figures()) : std::nullopt) : ""; });
   const wire::Handler handler = [this](wire::Request request, wire::Respond respond) {
     respond(diagnostics->answer(request));
   };
@@ -217,6 +233,7 @@ void ControlPlane::stop(Duration grace) {
   Rooms& rooms = *rooms_;
   rooms.is_ready = false;
   const bool are_there_others = rooms.leadership && !rooms.leadership->others().empty();
+  if (rooms.route53) rooms.route53->stop();
   if (rooms.names) rooms.names->stop();
   if (rooms.leadership) rooms.leadership->stop();  // one of them may lead at once
   if (rooms.api) rooms.api->drain(grace);

@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "cp/control_plane.h"
 #include "cp/migrate.h"
+#include "cp/route53.h"
 #include "settings/control_plane.h"
 #include "wire/event_loop.h"
 
@@ -54,6 +55,13 @@ int migrate(const Options& options, const std::function<Status(const settings::S
   const Result<LoadedControlPlaneSettings> loaded = load(options);
   if (!loaded) return fail(loaded.error().message());
   const Status done = what(loaded->settings.store);
+  return done ? 0 : fail(done.error().message());
+}
+
+int look_after_route53(const Options& options, Route53Command command, const std::vector<std::string>& zones) {
+  const Result<LoadedControlPlaneSettings> loaded = load(options);
+  if (!loaded) return fail(loaded.error().message());
+  const Status done = run_route53_command(loaded->settings, command, zones);
   return done ? 0 : fail(done.error().message());
 }
 
@@ -115,6 +123,14 @@ int main(int argc, char** argv) {
   std::string kuma_database;
   import->add_flag("--from-kuma", from_kuma, "the table `resources` of Kuma's control plane")->required();
   import->add_option("--kuma-db-name", kuma_database, "Kuma's database on the same server, when it is another one");
+  CLI::App* names = app.add_subcommand("route53", "Looks after our records in Route 53's hosted zones");
+  names->require_subcommand(1);
+  names->add_option("-c,--config-file", options.config_file, "settings (YAML); variables KUMA_* win over it");
+  std::vector<std::string> zones;
+  names->add_option("--zone", zones, "another hosted zone, beside those that the settings and generators name");
+  CLI::App* plan = names->add_subcommand("plan", "Shows what would be changed, and changes nothing")->fallthrough();
+  CLI::App* sync = names->add_subcommand("sync", "Publishes what the store says, and withdraws what it does not")->fallthrough();
+  CLI::App* purge = names->add_subcommand("purge", "Removes all our records, so that the zone can be deleted; stop the control planes first")->fallthrough();
   CLI::App* version = app.add_subcommand("version", "Says which version this is");
   bool detailed = false;
   version->add_flag("-a,--detailed", detailed, "with the version of the interfaces that it has");
@@ -131,6 +147,9 @@ int main(int argc, char** argv) {
   }
   if (*up) return mesh::migrate(options, mesh::migrate_up);
   if (*status) return mesh::migrate(options, mesh::migrate_status);
+  if (*plan) return mesh::look_after_route53(options, mesh::Route53Command::Plan, zones);
+  if (*sync) return mesh::look_after_route53(options, mesh::Route53Command::Sync, zones);
+  if (*purge) return mesh::look_after_route53(options, mesh::Route53Command::Purge, zones);
   if (*import)
     return mesh::migrate(options, [&](const mesh::settings::StoreSection& store) { return mesh::migrate_from_kuma(store, kuma_database); });
   return mesh::run(options);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "aws/call_counters.h"
+#include "controllers/route53_publisher.h"
 #include "controllers/service_names.h"
 #include "identity/aws_authority.h"
 #include "model/kind.h"
@@ -21,6 +22,7 @@ struct AwsFigures {
 };
 
 std::string metrics_text(const Pipeline& pipeline, const Store& store, const KindRegistry& kinds,
-                         const std::optional<AwsFigures>& aws = {}, const NamingFigures& names = {});
+                         const std::optional<AwsFigures>& aws = {}, const NamingFigures& names = {},
+                         const std::optional<Route53Figures>& route53 = {});
 
 }  // namespace mesh

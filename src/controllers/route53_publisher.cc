@@ -35,8 +35,11 @@ std::string_view failure_name(Kind kind) {
 Route53Publisher::Route53Publisher(Route53PublisherSettings settings, Needs needs)
     : settings_(std::move(settings)), needs_(std::move(needs)), call_pause_(settings_.call_pause) {}
 
-Route53Publisher::~Route53Publisher() {
+Route53Publisher::~Route53Publisher() { stop(); }
+
+void Route53Publisher::stop() {
   wants_.close();
+  thread_.request_stop();
   if (thread_.joinable()) thread_.join();
 }
 

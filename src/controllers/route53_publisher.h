@@ -66,6 +66,7 @@ class Route53Publisher {
   // All records that should be there. Thread-safe. Nothing is called before the first time.
   void want(std::vector<WantedRecord> records);
   void start();
+  void stop();  // and waits for a call that is under way; once
   // Without a thread: at most one call. Returns when it has something to do again; none: not before want().
   std::optional<SteadyTime> step();
 

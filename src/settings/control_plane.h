@@ -372,10 +372,11 @@ struct Route53 {
   std::string hosted_zone_id;
   Duration refresh_interval = seconds(10), retry_base_backoff = seconds(1);
   int retry_max_times = 2, retry_jitter_percent = 20;
+  Duration record_ttl = seconds(60), drift_scan_interval{};
 };
 BOOST_DESCRIBE_STRUCT(Route53, (),
                       (enabled, hosted_zone_id, refresh_interval, retry_base_backoff, retry_max_times,
-                       retry_jitter_percent))
+                       retry_jitter_percent, record_ttl, drift_scan_interval))
 struct KmeshAws {
   Route53 route53;
 };

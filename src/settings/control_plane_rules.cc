@@ -237,16 +237,19 @@ constexpr std::array kRules = {
                "Names by which sidecars may know this control plane, beside those in its certificate.")),
     named("KMESH_AWSIAM_CACHETIME",
           text("kmesh.awsIAM.cacheTime", "A role that lost its tags loses its proxies within this time.")),
-    text("kmesh.runtime.aws.route53.enabled", "Write the addresses of services into Route 53."),
+    text("kmesh.runtime.aws.route53.enabled", "Publish the names of services in Route 53."),
     text("kmesh.runtime.aws.route53.hostedZoneId", "Hosted zone for names by kuma.io/service."),
-    text("kmesh.runtime.aws.route53.refreshInterval", "How often the records are compared."),
+    text("kmesh.runtime.aws.route53.refreshInterval", "Pause between attempts when retries did not help. Changes are published at once."),
     text("kmesh.runtime.aws.route53.retryBaseBackoff", "First pause before a refused request is tried again."),
     number("kmesh.runtime.aws.route53.retryMaxTimes", 0, 100, "How often it is tried again."),
     number("kmesh.runtime.aws.route53.retryJitterPercent", 0, 100, "Spread of the pauses."),
+    text("kmesh.runtime.aws.route53.recordTtl", "How long resolvers may keep a record."),
+    text("kmesh.runtime.aws.route53.driftScanInterval",
+         "How often the zones are read again to find records that somebody else changed. 0s: never."),
 };
 
 // Known, kept and shown, because clients and installations have them; this list gets shorter.
-constexpr std::array<std::string_view, 31> kWithoutEffect = {
+constexpr std::array<std::string_view, 30> kWithoutEffect = {
     "general.dnsCacheTTL",
     "general.tlsMinVersion",
     "general.tlsMaxVersion",
@@ -277,7 +280,6 @@ constexpr std::array<std::string_view, 31> kWithoutEffect = {
     "dpServer.hds.refreshInterval",
     "ipam.knownInternalCIDRs",
     "meshService.generationInterval",
-    "kmesh.runtime.",
 };
 
 }  // namespace

@@ -26,6 +26,8 @@ class Leadership {
   virtual Store& store() = 0;
   // Other instances that are alive: what they say of their proxies holds. One that stopped is missing within seconds.
   virtual std::set<std::string> others() const = 0;
+  // Grows with each new leader; what was done in an earlier term is known by it.
+  virtual std::uint64_t term() const { return 0; }
   // Gives back what is held, and tells nobody anything any more.
   virtual void stop() {}
 };

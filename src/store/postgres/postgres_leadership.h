@@ -33,6 +33,7 @@ class PostgresLeadership final : public Leadership {
   void stop() override;
   bool is_leader() const override;
   Store& store() override;
+  std::uint64_t term() const override { return token_; }
   std::set<std::string> others() const override;
   bool try_once();  // without a thread: takes or renews the lease. Returns whether it is held
   Fence fence() const;
