@@ -1,0 +1,60 @@
+// Looking into services: …/meshservices/{name}/_hostnames, …/_resources/dataplanes.
+#include <map>
+#include <set>
+
+#include "api/context.h"
+#include "api/json_text.h"
+#include "api/paging.h"
+#include "api/problem.h"
+#include "model/service.h"
+
+namespace mesh::api {
+
+namespace {
+
+using boost::json::array;
+using boost::json::object;
+
+// The names that lead to a service, each with the zones where it does.
+wire::Response hostnames(const Context& context, const Call& call, const Kind& kind) {
+  if (auto refused = refuse_read(context, call, kind)) return *refused;
+  const auto service = context.parts.store.get({&kind, call.param("mesh"), call.param("name")});
+  if (!service) return error_response(service.error(), "Could not retrieve a resource");
+  const auto label = service->labels.find("kuma.io/zone");
+  const std::string zone = label == service->labels.end() ? context.settings.zone : label->second;
+  array items;
+  for (const ServiceHostname& each : hostnames_of(*service))
+    items.push_back(object{{"hostname", each.hostname}, {"zones", array{object{{"name", zone}}}}});
+  const std::size_t total = items.size();
+  return json_response(200, object{{"items", std::move(items)}, {"total", total}});
+}
+
+wire::Response dataplanes(const Context& context, const Call& call) {
+  const auto page = parse_page(call.request);
+  if (!page) return bad_page_response(page.error());
+  if (auto refused = refuse_read(context, call, kMeshServiceKind)) return *refused;
+  const auto service = context.parts.store.get({&kMeshServiceKind, call.param("mesh"), call.param("name")});
+  if (!service) return error_response(service.error(), "Could not retrieve a resource");
+  const auto all = context.parts.store.list({.kind = &kDataplaneKind, .mesh = call.param("mesh")});
+  if (!all) return error_response(all.error(), "Could not retrieve resources");
+  array items;
+  std::size_t total = 0;
+  for (const Resource& dataplane : all->items) {
+    if (!service->spec_as<MeshService>().selector.selects(dataplane)) continue;
+    if (total >= page->offset && items.size() < page->size) items.push_back(meta_json(dataplane));
+    ++total;
+  }
+  return json_response(200, page_json(call.request, *page, total, std::move(items)));
+}
+
+}  // namespace
+
+void add_service_routes(Router& router, const Context& context) {
+  for (const Kind* kind : {&kMeshServiceKind, &kMeshExternalServiceKind, &kMeshMultiZoneServiceKind})
+    router.add("GET", "/meshes/{mesh}/" + kind->path + "/{name}/_hostnames",
+               [&context, kind](const Call& call) { return hostnames(context, call, *kind); });
+  router.add("GET", "/meshes/{mesh}/meshservices/{name}/_resources/dataplanes",
+             [&context](const Call& call) { return dataplanes(context, call); });
+}
+
+}  // namespace mesh::api
