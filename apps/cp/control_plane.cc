@@ -45,7 +45,8 @@ class PipelineConfigs final : public ProxyConfigSource {
       std::lock_guard lock(proxy->mutex);
       built = proxy->built;
     }
-    if (!built.config) return error(ErrorKind::NotFound, "no configuration was made for proxy " + id.node_id() + " yet");
+    if (!built.config)
+      return error(ErrorKind::NotFound, "no configuration was made for proxy " + id.node_id() + " yet");
     return mesh::config_json(*built.config, built.secrets);
   }
 
@@ -109,16 +110,17 @@ Status ControlPlane::Rooms::start() {
   MESH_TRY(NamingSettings naming, naming_settings(settings));
   MESH_TRY(TokenTrusts trusts, token_trusts(settings));
   MESH_TRY(DataplaneServerSettings sidecar_settings, dataplane_server_settings(settings, trusts));
-  if (sidecar_settings.authentication == ProxyAuthentication::AwsIam || sidecar_settings.zone_authentication == ProxyAuthentication::AwsIam) {
+  if (sidecar_settings.authentication == ProxyAuthentication::AwsIam ||
+      sidecar_settings.zone_authentication == ProxyAuthentication::AwsIam) {
     MESH_TRY(sidecar_settings.aws, aws_door_settings(settings, process_environment(), clock));
   }
 
   if (sidecar_settings.aws) aws_calls = sidecar_settings.aws->needs.caller.counters;
   MESH_RETURN_IF_ERROR(start_diagnostics());  // first: it says that we are there, and not ready
   MESH_TRY(OpenedStore opened, open_store(settings.store, kinds, instance_id, [this] {
-    if (pipeline) pipeline->on_others(leadership->others());
-    if (names) names->on_leader_changed();
-  }));
+             if (pipeline) pipeline->on_others(leadership->others());
+             if (names) names->on_leader_changed();
+           }));
   store = std::move(opened.store);
   leadership = std::move(opened.leadership);
   secrets = std::make_unique<StoreSecrets>(*store);
@@ -137,8 +139,8 @@ Status ControlPlane::Rooms::start() {
   insights = std::make_unique<InsightWriter>(std::move(insight_writer), *store, clock);
   leader_admission = std::make_unique<Admission>(leadership->store(), kinds, admission_settings(settings), clock);
   cleanup = std::make_unique<DataplaneCleanup>(
-      offline_settings(settings), *store, [this](const ResourceKey& key) { return leader_admission->remove(key, kOurselves); },
-      clock, leads);
+      offline_settings(settings), *store,
+      [this](const ResourceKey& key) { return leader_admission->remove(key, kOurselves); }, clock, leads);
   pipeline = std::make_unique<Pipeline>(pipeline_settings(settings, instance_id),
                                         PipelineNeeds{*store, *secrets, BuildsConfig::with(*builder),
                                                       selects_by(all_policies()), *insights, *cleanup, clock});
@@ -147,14 +149,15 @@ Status ControlPlane::Rooms::start() {
   if (route53_parts) {
     route53 = std::make_unique<Route53Controller>(
         route53_parts->names, route53_parts->publisher,
-        Route53Controller::Needs{*route53_parts->api, leadership->store(), clock, leads, [this] { return leadership->term(); },
+        Route53Controller::Needs{*route53_parts->api, leadership->store(), clock, leads,
+                                 [this] { return leadership->term(); },
                                  [this](const std::string& mesh, Revision upto, std::move_only_function<void()> done) {
                                    pipeline->when_listeners_are_out(mesh, upto, kListenersLimit, std::move(done));
                                  }});
   }
-  sidecars = std::make_unique<DataplaneServer>(
-      std::move(sidecar_settings), DataplaneServerNeeds{loop, *store, *admission, kinds, *secrets, clock,
-                                                        pipeline->ads_sink(), pipeline->liveness_sink()});
+  sidecars = std::make_unique<DataplaneServer>(std::move(sidecar_settings),
+                                               DataplaneServerNeeds{loop, *store, *admission, kinds, *secrets, clock,
+                                                                    pipeline->ads_sink(), pipeline->liveness_sink()});
   pipeline->connect({[this](StreamId stream, Offer offer) { sidecars->ads().offer(stream, std::move(offer)); },
                      [this](const ProxyId& proxy) { sidecars->on_dataplane_changed(proxy); }});
   pipeline->on_others(leadership->others());
@@ -173,18 +176,25 @@ Status ControlPlane::Rooms::start() {
 }
 
 Status ControlPlane::Rooms::start_diagnostics() {
-  diagnostics = std::make_unique<Diagnostics>([this] { return is_ready.load(); },
-                                              [this] { return is_ready ? metrics_text(*pipeline, *store, kinds, aws_figures(), names->figures(), route53 ? std::optional(route53->figures()) : std::nullopt) : ""; });
+  diagnostics = std::make_unique<Diagnostics>(
+      [this] { return is_ready.load(); },
+      [this] {
+        return is_ready ? metrics_text(*pipeline, *store, kinds, aws_figures(), names->figures(),
+                                       route53 ? std::optional(route53->figures()) : std::nullopt)
+                        : "";
+      });
   const wire::Handler handler = [this](wire::Request request, wire::Respond respond) {
     respond(diagnostics->answer(request));
   };
-  wire::ServerSettings server{.name = "diagnostics", .address = "0.0.0.0", .port = settings.diagnostics.server_port, .limits = {}};
+  wire::ServerSettings server{
+      .name = "diagnostics", .address = "0.0.0.0", .port = settings.diagnostics.server_port, .limits = {}};
   Result<std::unique_ptr<wire::Server>> started;
   if (settings.diagnostics.tls_enabled) {
-    diagnostics_files = wire::watch_certificate(loop, "the diagnostics port", diagnostics_certificate_files(settings), [this]() -> Status {
-      MESH_TRY(wire::TlsServerSettings tls, diagnostics_tls(settings));
-      return diagnostics_server->replace_tls(std::move(tls));
-    });
+    diagnostics_files = wire::watch_certificate(loop, "the diagnostics port", diagnostics_certificate_files(settings),
+                                                [this]() -> Status {
+                                                  MESH_TRY(wire::TlsServerSettings tls, diagnostics_tls(settings));
+                                                  return diagnostics_server->replace_tls(std::move(tls));
+                                                });
     MESH_TRY(wire::TlsServerSettings tls, diagnostics_tls(settings));
     started = wire::Server::listen_tls(loop, std::move(server), std::move(tls), handler);
   } else {

@@ -1,6 +1,7 @@
 #include "cp/diagnostics.h"
 
 #include <boost/json.hpp>
+
 #include <utility>
 
 namespace mesh {
@@ -54,7 +55,8 @@ wire::Response Diagnostics::put_level(const std::string& body) {
   boost::system::error_code problem;
   const boost::json::value document = boost::json::parse(body, problem);
   const boost::json::object* object = problem ? nullptr : document.if_object();
-  if (object == nullptr) return text(400, "invalid request body: expected {\"component\": \"ads\", \"level\": \"debug\"}\n");
+  if (object == nullptr)
+    return text(400, "invalid request body: expected {\"component\": \"ads\", \"level\": \"debug\"}\n");
   const std::string component = string_at(*object, "component");
   log::Level level{};
   if (component.empty() || component.size() > 100) return text(400, "component: is missing, or too long\n");
@@ -75,7 +77,8 @@ wire::Response Diagnostics::levels() const {
     std::lock_guard lock(mutex_);
     for (const auto& [component, level] : changed_) components[component] = log::level_name(level);
   }
-  return text(200, boost::json::serialize(boost::json::object{{"components", std::move(components)}}), "application/json");
+  return text(200, boost::json::serialize(boost::json::object{{"components", std::move(components)}}),
+              "application/json");
 }
 
 }  // namespace mesh

@@ -106,19 +106,23 @@ int main(int argc, char** argv) {
   mesh::Options options;
   const auto add_log_options = [&](CLI::App& command) {
     command.add_option("--log-level", options.log_level, "debug, info, warn, error or off")->capture_default_str();
-    command.add_option("--log-format", options.log_format, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+    command.add_option("--log-format", options.log_format, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
     command.add_option("--log-output-path", options.log_output, "a file to log to; standard error when empty");
   };
   add_log_options(app);
   app.fallthrough();
   CLI::App* run = app.add_subcommand("run", "Runs the control plane until it is told to stop (SIGTERM, Ctrl-C)");
   run->add_option("-c,--config-file", options.config_file, "settings (YAML); variables KUMA_* win over it");
-  CLI::App* migrate = app.add_subcommand("migrate", "Looks after the schema of a PostgreSQL database (store.type postgres)");
+  CLI::App* migrate =
+      app.add_subcommand("migrate", "Looks after the schema of a PostgreSQL database (store.type postgres)");
   migrate->require_subcommand(1);
   migrate->add_option("-c,--config-file", options.config_file, "settings (YAML); variables KUMA_* win over it");
   CLI::App* up = migrate->add_subcommand("up", "Brings it to what this build needs. Any number may run at once");
   CLI::App* status = migrate->add_subcommand("status", "Says how far it is; fails when this build cannot work with it");
-  CLI::App* import = migrate->add_subcommand("import", "Takes over what another control plane keeps, before this one runs for the first time");
+  CLI::App* import = migrate->add_subcommand(
+      "import", "Takes over what another control plane keeps, before this one runs for the first time");
   bool from_kuma = false;
   std::string kuma_database;
   import->add_flag("--from-kuma", from_kuma, "the table `resources` of Kuma's control plane")->required();
@@ -129,8 +133,13 @@ int main(int argc, char** argv) {
   std::vector<std::string> zones;
   names->add_option("--zone", zones, "another hosted zone, beside those that the settings and generators name");
   CLI::App* plan = names->add_subcommand("plan", "Shows what would be changed, and changes nothing")->fallthrough();
-  CLI::App* sync = names->add_subcommand("sync", "Publishes what the store says, and withdraws what it does not")->fallthrough();
-  CLI::App* purge = names->add_subcommand("purge", "Removes all our records, so that the zone can be deleted; stop the control planes first")->fallthrough();
+  CLI::App* sync =
+      names->add_subcommand("sync", "Publishes what the store says, and withdraws what it does not")->fallthrough();
+  CLI::App* purge =
+      names
+          ->add_subcommand("purge",
+                           "Removes all our records, so that the zone can be deleted; stop the control planes first")
+          ->fallthrough();
   CLI::App* version = app.add_subcommand("version", "Says which version this is");
   bool detailed = false;
   version->add_flag("-a,--detailed", detailed, "with the version of the interfaces that it has");
@@ -151,6 +160,8 @@ int main(int argc, char** argv) {
   if (*sync) return mesh::look_after_route53(options, mesh::Route53Command::Sync, zones);
   if (*purge) return mesh::look_after_route53(options, mesh::Route53Command::Purge, zones);
   if (*import)
-    return mesh::migrate(options, [&](const mesh::settings::StoreSection& store) { return mesh::migrate_from_kuma(store, kuma_database); });
+    return mesh::migrate(options, [&](const mesh::settings::StoreSection& store) {
+      return mesh::migrate_from_kuma(store, kuma_database);
+    });
   return mesh::run(options);
 }

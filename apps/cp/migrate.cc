@@ -22,8 +22,9 @@ void say(const std::string& line) {
 Result<PostgresServer> server_of(const settings::StoreSection& settings) {
   if (settings.type != "postgres")
     return invalid("store.type (KUMA_STORE_TYPE)",
-                   "is \"" + settings.type + "\"; only \"postgres\" has a schema to migrate, the others look after "
-                                             "themselves");
+                   "is \"" + settings.type +
+                       "\"; only \"postgres\" has a schema to migrate, the others look after "
+                       "themselves");
   MESH_TRY(PostgresStore::Settings postgres, postgres_settings(settings.postgres));
   return std::move(postgres.server);
 }
@@ -67,7 +68,8 @@ Status migrate_from_kuma(const settings::StoreSection& settings, const std::stri
   if (!imported) return with_context(std::move(imported).error(), "importing from " + name_of(server));
   for (const auto& [kind, count] : imported->taken) say(fmt::format("  took {} {}", count, kind));
   for (const auto& [kind, count] : imported->left) say(fmt::format("  left {} {}", count, kind));
-  say(fmt::format("{} was read; what was left is not known here, or control planes write it themselves", name_of(server)));
+  say(fmt::format("{} was read; what was left is not known here, or control planes write it themselves",
+                  name_of(server)));
   return {};
 }
 

@@ -36,7 +36,8 @@ Result<PostgresStore::Settings> postgres_settings(const settings::Postgres& sett
   MESH_TRY(out.server.tls, tls_mode(settings.tls));
   if (settings.aws_iam_auth) {
     if (out.server.tls == PostgresTls::Disable)
-      return invalid("store.postgres.awsIamAuth (KUMA_STORE_POSTGRES_AWS_IAM_AUTH)", "needs TLS: set store.postgres.tls.mode to verifyFull");
+      return invalid("store.postgres.awsIamAuth (KUMA_STORE_POSTGRES_AWS_IAM_AUTH)",
+                     "needs TLS: set store.postgres.tls.mode to verifyFull");
     aws::ChainNeeds needs{aws::Environment(process_environment()), {aws::fetch_over_network(), &real_clock(), {}}};
     MESH_TRY(needs.caller.addresses, aws::Addresses::from(needs.environment));
     MESH_TRY(out.server.fetch_password, rds_login(settings.host, settings.port, settings.user, std::move(needs)));

@@ -17,7 +17,8 @@ struct OpenedStore {
   std::function<void()> watch;             // starts to renew what it holds
 };
 
-// `changed` is told when the leader or the set of instances changes; from a thread of its own, as soon as `watch` began.
+// `changed` is told when the leader or the set of instances changes; from a thread of its own, as soon as `watch`
+// began.
 Result<OpenedStore> open_store(const settings::StoreSection& settings, const KindRegistry& kinds,
                                const std::string& instance_id, std::function<void()> changed);
 Result<PostgresStore::Settings> postgres_settings(const settings::Postgres& settings);

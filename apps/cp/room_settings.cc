@@ -115,7 +115,8 @@ PipelineSettings pipeline_settings(const ControlPlaneSettings& settings, const s
   PipelineSettings out;
   out.writer.instance_id = instance_id;
   const settings::LivenessSection& liveness = settings.liveness;
-  out.writer.liveness = {liveness.both_gone, liveness.one_gone, liveness.restart, liveness.floor_window, liveness.unprobed};
+  out.writer.liveness = {liveness.both_gone, liveness.one_gone, liveness.restart, liveness.floor_window,
+                         liveness.unprobed};
   return out;
 }
 
@@ -213,7 +214,8 @@ Result<DataplaneServerSettings> dataplane_server_settings(const ControlPlaneSett
   return out;
 }
 
-Result<AwsDoorSettings> aws_door_settings(const ControlPlaneSettings& settings, const Environment& environment, const Clock& clock) {
+Result<AwsDoorSettings> aws_door_settings(const ControlPlaneSettings& settings, const Environment& environment,
+                                          const Clock& clock) {
   const settings::AwsIam& given = settings.kmesh.aws_iam;
   AwsDoorSettings out;
   out.authority.accounts = {given.authorized_account_ids.begin(), given.authorized_account_ids.end()};

@@ -24,7 +24,8 @@ ApiSettings api_settings(const ControlPlaneSettings& settings, const std::string
 Result<TokenTrusts> token_trusts(const ControlPlaneSettings& settings);
 Result<DataplaneServerSettings> dataplane_server_settings(const ControlPlaneSettings& settings, TokenTrusts trusts);
 // For authentication by IAM roles: credentials, addresses and timing. Says which setting is wrong or missing.
-Result<AwsDoorSettings> aws_door_settings(const ControlPlaneSettings& settings, const Environment& environment, const Clock& clock);
+Result<AwsDoorSettings> aws_door_settings(const ControlPlaneSettings& settings, const Environment& environment,
+                                          const Clock& clock);
 // Reads the files of the certificate, and of those that clients may have.
 Result<ApiListeners> api_listeners(const ControlPlaneSettings& settings);
 std::vector<std::filesystem::path> api_certificate_files(const ControlPlaneSettings& settings);

@@ -1,6 +1,7 @@
 #include "dp/arguments.h"
 
 #include <CLI/CLI.hpp>
+
 #include <deque>
 
 #include "base/version.h"
@@ -20,7 +21,9 @@ struct Given {
   std::vector<std::string> values;
 };
 
-std::string long_name(const RunOption& option) { return std::string(option.flag).substr(0, std::string(option.flag).find(',')); }
+std::string long_name(const RunOption& option) {
+  return std::string(option.flag).substr(0, std::string(option.flag).find(','));
+}
 
 void add_run_options(CLI::App& command, std::deque<Given>& given) {
   for (const RunOption& option : run_options()) {
@@ -45,7 +48,8 @@ Status apply(const RunOption& option, const std::string& name, const std::string
   return problem;
 }
 
-Status fill(Invocation& invocation, const CLI::App& command, const std::deque<Given>& given, const Environment& environment) {
+Status fill(Invocation& invocation, const CLI::App& command, const std::deque<Given>& given,
+            const Environment& environment) {
   RunTarget target{invocation.settings, invocation.log};
   for (const Given& row : given) {
     const RunOption& option = *row.option;
@@ -61,7 +65,8 @@ Status fill(Invocation& invocation, const CLI::App& command, const std::deque<Gi
         MESH_RETURN_IF_ERROR(apply(option, long_name(option), value, target));
       }
       if (variable && !row.values.empty() && *variable != row.values.back()) {
-        invocation.remarks.push_back(long_name(option) + " is used; the variable " + option.variable + " says otherwise");
+        invocation.remarks.push_back(long_name(option) + " is used; the variable " + option.variable +
+                                     " says otherwise");
       }
     } else if (variable && !variable->empty()) {
       MESH_RETURN_IF_ERROR(apply(option, option.variable, *variable, target));
@@ -74,7 +79,8 @@ Status fill(Invocation& invocation, const CLI::App& command, const std::deque<Gi
 Status set_duration(Duration& target, const std::string& flag, const std::string& text) {
   if (text.empty()) return {};
   const auto duration = parse_duration(text);
-  if (!duration || *duration <= Duration::zero()) return invalid(flag, "is \"" + text + "\"; must be a duration such as 30s");
+  if (!duration || *duration <= Duration::zero())
+    return invalid(flag, "is \"" + text + "\"; must be a duration such as 30s");
   target = *duration;
   return {};
 }
@@ -88,7 +94,8 @@ Result<Invocation> parse_arguments(const std::vector<std::string>& arguments, co
 
   CLI::App app("Runs Envoy beside an application as a proxy of the mesh.", "taskmesh-dp");
   app.require_subcommand(1);
-  CLI::App* run = app.add_subcommand("run", "Run the proxy: fetch its bootstrap, start Envoy, watch it, leave in good order");
+  CLI::App* run =
+      app.add_subcommand("run", "Run the proxy: fetch its bootstrap, start Envoy, watch it, leave in good order");
   add_run_options(*run, given);
   CLI::App* wait = app.add_subcommand("wait", "Wait until the proxy is ready");
   wait->add_option("--url", invocation.wait.url, "what to ask (http://localhost:9902/ready)");
@@ -105,7 +112,8 @@ Result<Invocation> parse_arguments(const std::vector<std::string>& arguments, co
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     app.parse(reversed);
   } catch (const CLI::CallForHelp&) {
-    invocation.text = app.help("", run->parsed() || wait->parsed() ? CLI::AppFormatMode::Sub : CLI::AppFormatMode::Normal);
+    invocation.text =
+        app.help("", run->parsed() || wait->parsed() ? CLI::AppFormatMode::Sub : CLI::AppFormatMode::Normal);
     for (CLI::App* command : app.get_subcommands()) invocation.text = command->help("taskmesh-dp");
     return invocation;
   } catch (const CLI::ParseError& problem) {

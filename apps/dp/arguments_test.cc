@@ -21,13 +21,15 @@ Result<Invocation> parse(std::vector<std::string> arguments, std::map<std::strin
 }
 
 TEST(Arguments, OfATypicalEcsTaskAreUnderstood) {
-  const auto invocation = parse({"run", "--cp-address=https://cp:5678", "--dataplane-file=/dp.yaml", "-v", "name=kv-1", "-v",
-                                 "address=10.0.0.2", "--dataplane-token-file", "/token", "--bind-outbounds", "--drain-time", "20s"});
+  const auto invocation =
+      parse({"run", "--cp-address=https://cp:5678", "--dataplane-file=/dp.yaml", "-v", "name=kv-1", "-v",
+             "address=10.0.0.2", "--dataplane-token-file", "/token", "--bind-outbounds", "--drain-time", "20s"});
   ASSERT_TRUE(invocation) << invocation.error().message();
   const auto& settings = invocation->settings;
   EXPECT_EQ(settings.cp_address, "https://cp:5678");
   EXPECT_EQ(settings.resource_file, "/dp.yaml");
-  EXPECT_THAT(settings.resource_variables, testing::ElementsAre(testing::Pair("address", "10.0.0.2"), testing::Pair("name", "kv-1")));
+  EXPECT_THAT(settings.resource_variables,
+              testing::ElementsAre(testing::Pair("address", "10.0.0.2"), testing::Pair("name", "kv-1")));
   EXPECT_EQ(settings.token_file, "/token");
   EXPECT_TRUE(settings.bind_outbounds);
   EXPECT_EQ(settings.drain_time, 20s);
@@ -79,7 +81,8 @@ TEST(Arguments, OfThePeerThatMeanNothingHereAreAcceptedWithARemark) {
 TEST(Arguments, ThatAreWrongAreNamedWithWhatIsAllowed) {
   EXPECT_THAT(parse({"run", "--name=a", "--mesh=m", "--drain-time", "soon"}).error().message(),
               testing::AllOf(HasSubstr("--drain-time"), HasSubstr("soon"), HasSubstr("30s")));
-  EXPECT_THAT(parse({"run", "--name=a", "--mesh=m"}, {{"KUMA_READINESS_PORT", "x"}}).error().message(), HasSubstr("KUMA_READINESS_PORT"));
+  EXPECT_THAT(parse({"run", "--name=a", "--mesh=m"}, {{"KUMA_READINESS_PORT", "x"}}).error().message(),
+              HasSubstr("KUMA_READINESS_PORT"));
   EXPECT_THAT(parse({"run", "--nam=a"}).error().message(), HasSubstr("--nam"));
   EXPECT_FALSE(parse({}));
 }

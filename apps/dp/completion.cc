@@ -18,9 +18,12 @@ std::string all_flags() {
 std::string bash_script() {
   return "_taskmesh_dp() {\n"
          "  local words=\"run wait version completion\"\n"
-         "  [ \"$COMP_CWORD\" -gt 1 ] && words=\"" + all_flags() + "\"\n"
+         "  [ \"$COMP_CWORD\" -gt 1 ] && words=\"" +
+         all_flags() +
+         "\"\n"
          "  case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n"
-         "    -d|--dataplane-file|--ca-cert-file|--dataplane-token-file|--binary-path) COMPREPLY=($(compgen -f -- \"$2\")); return;;\n"
+         "    -d|--dataplane-file|--ca-cert-file|--dataplane-token-file|--binary-path) COMPREPLY=($(compgen -f -- "
+         "\"$2\")); return;;\n"
          "  esac\n"
          "  COMPREPLY=($(compgen -W \"$words\" -- \"$2\"))\n"
          "}\n"
@@ -32,7 +35,8 @@ std::string fish_script() {
   for (const RunOption& option : run_options()) {
     const std::string flag = option.flag;
     if (flag.empty()) continue;
-    script += "complete -c taskmesh-dp -n '__fish_seen_subcommand_from run' -l " + flag.substr(2, flag.find(',') - 2) + "\n";
+    script +=
+        "complete -c taskmesh-dp -n '__fish_seen_subcommand_from run' -l " + flag.substr(2, flag.find(',') - 2) + "\n";
   }
   return script;
 }

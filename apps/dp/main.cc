@@ -36,7 +36,8 @@ aws::Environment aws_environment() {
     const std::string_view text = *entry;
     const auto equal = text.find('=');
     const auto name = text.substr(0, equal);
-    if (equal == std::string_view::npos || !(name == "HOME" || name.starts_with("AWS_") || name.starts_with("ECS_"))) continue;
+    if (equal == std::string_view::npos || !(name == "HOME" || name.starts_with("AWS_") || name.starts_with("ECS_")))
+      continue;
     out[std::string(name)] = std::string(text.substr(equal + 1));
   }
   return out;

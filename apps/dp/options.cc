@@ -10,15 +10,19 @@ namespace mesh {
 
 namespace {
 
-Error bad(const std::string& value, const char* allowed) { return invalid({}, "is \"" + value + "\"; must be " + allowed); }
+Error bad(const std::string& value, const char* allowed) {
+  return invalid({}, "is \"" + value + "\"; must be " + allowed);
+}
 
 Status set_text(std::string& target, const std::string& value) {
   target = value;
   return {};
 }
 Status set_bool(bool& target, const std::string& value) {
-  if (value == "true" || value == "1" || value == "t" || value == "T" || value == "True" || value == "TRUE") return target = true, Status();
-  if (value == "false" || value == "0" || value == "f" || value == "F" || value == "False" || value == "FALSE") return target = false, Status();
+  if (value == "true" || value == "1" || value == "t" || value == "T" || value == "True" || value == "TRUE")
+    return target = true, Status();
+  if (value == "false" || value == "0" || value == "f" || value == "F" || value == "False" || value == "FALSE")
+    return target = false, Status();
   return bad(value, "true or false");
 }
 Status set_duration(Duration& target, const std::string& value) {
@@ -30,7 +34,8 @@ Status set_duration(Duration& target, const std::string& value) {
 template <class Number>
 Status set_number(Number& target, const std::string& value) {
   const auto [end, problem] = std::from_chars(value.data(), value.data() + value.size(), target);
-  if (problem != std::errc() || end != value.data() + value.size() || value.empty()) return bad(value, "a whole number, not negative");
+  if (problem != std::errc() || end != value.data() + value.size() || value.empty())
+    return bad(value, "a whole number, not negative");
   return {};
 }
 
@@ -52,7 +57,8 @@ Status add_variables(std::map<std::string, std::string>& target, const std::stri
 
 constexpr auto kNothing = [](RunTarget, const std::string&) { return Status(); };
 constexpr const char* kNoDns = "this sidecar runs no DNS server";
-constexpr const char* kNoTransparentProxy = "ECS tasks cannot run a transparent proxy; use outbounds or --bind-outbounds";
+constexpr const char* kNoTransparentProxy =
+    "ECS tasks cannot run a transparent proxy; use outbounds or --bind-outbounds";
 constexpr const char* kNoRotation = "log files are not rotated by this program";
 
 using T = RunTarget;

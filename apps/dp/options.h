@@ -22,7 +22,7 @@ struct RunOption {
   const char* flag;      // "--dataplane-file,-d"; empty: no flag
   const char* variable;  // empty: no variable
   OptionKind kind;
-  const char* help;      // for an ignored one: why
+  const char* help;  // for an ignored one: why
   Status (*apply)(RunTarget target, const std::string& value);
 };
 

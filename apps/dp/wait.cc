@@ -33,7 +33,8 @@ Status wait_until_ready(const WaitSettings& settings) {
     if (problem != said) MESH_LOG_INFO("wait", "the proxy is not ready: {}", problem);
     said = problem;
     if (real_clock().steady() + settings.check_frequency > give_up_at) {
-      return error(ErrorKind::Unavailable, "the proxy was not ready within " + format_duration(settings.timeout) + ": " + problem);
+      return error(ErrorKind::Unavailable,
+                   "the proxy was not ready within " + format_duration(settings.timeout) + ": " + problem);
     }
     std::unique_lock lock(mutex);
     never.wait_for(lock, settings.check_frequency, [] { return false; });

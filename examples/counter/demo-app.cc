@@ -5,6 +5,7 @@
 //   GET, POST, DELETE /api/counter    {"counter":…,"instance":…}
 //   GET  /healthz
 #include <boost/json.hpp>
+
 #include <string>
 
 #include "service.h"
@@ -43,7 +44,8 @@ wire::Response answer_from(const Result<wire::Response>& kv) {
   if (kv->status == 200) {
     boost::system::error_code problem;
     const json::value document = json::parse(kv->body, problem);
-    if (!problem && document.is_object() && document.get_object().contains("value")) body["counter"] = document.at("value");
+    if (!problem && document.is_object() && document.get_object().contains("value"))
+      body["counter"] = document.at("value");
   } else if (kv->status != 404) {  // 404: nobody has counted yet
     return error_answer(kv->status == 403 ? 403 : 502, "kv answered with status " + std::to_string(kv->status));
   }
@@ -71,8 +73,7 @@ int main() {
     to_kv.method = request.method;
     to_kv.url = request.method == "POST" ? counter_url + "/increment" : counter_url;
     to_kv.timeout = std::chrono::seconds(15);
-    wire::fetch(loop, std::move(to_kv), [respond = std::move(respond)](const Result<wire::Response>& kv) mutable {
-      respond(answer_from(kv));
-    });
+    wire::fetch(loop, std::move(to_kv),
+                [respond = std::move(respond)](const Result<wire::Response>& kv) mutable { respond(answer_from(kv)); });
   });
 }

@@ -6,9 +6,9 @@
 //   POST   /api/key-value/{key}/increment   adds 1 to a number, which begins at 0
 //   DELETE /api/key-value/{key}
 //   GET    /healthz
+#include <boost/json.hpp>
 #include <unistd.h>
 
-#include <boost/json.hpp>
 #include <map>
 #include <mutex>
 #include <string>
@@ -46,7 +46,8 @@ class KeyValues {
     }
     if (request.method == "GET") return get(std::string(key));
     if (request.method == "PUT") return put(std::string(key), request.body);
-    if (request.method == "DELETE") return json_answer(200, json::serialize(json::object{{"deleted", values_.erase(std::string(key)) > 0}}));
+    if (request.method == "DELETE")
+      return json_answer(200, json::serialize(json::object{{"deleted", values_.erase(std::string(key)) > 0}}));
     return error_answer(405, "use GET, PUT, DELETE, or POST to …/increment");
   }
 

@@ -32,10 +32,12 @@ int serve(const std::string& name, const std::string& default_port, wire::EventL
   settings.name = name;
   settings.address = variable("ADDRESS", "127.0.0.1");
   settings.port = std::atoi(variable("PORT", default_port).c_str());
-  auto server = wire::Server::listen(loop, settings, [handler = std::move(handler)](wire::Request request, wire::Respond respond) {
-    if (request.path == "/healthz") return respond(json_answer(200, "{\"status\":\"ok\"}"));
-    handler(std::move(request), std::move(respond));
-  });
+  auto server = wire::Server::listen(loop, settings,
+                                     [handler = std::move(handler)](wire::Request request, wire::Respond respond) {
+                                       if (request.path == "/healthz")
+                                         return respond(json_answer(200, "{\"status\":\"ok\"}"));
+                                       handler(std::move(request), std::move(respond));
+                                     });
   if (!server) {
     std::fprintf(stderr, "%s: %s\n", name.c_str(), server.error().message().c_str());
     return 1;

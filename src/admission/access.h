@@ -1,5 +1,5 @@
-// Who may do what, beside what everybody may: secrets, tokens and what proxies show are for the users and groups that the
-// settings name (KUMA_ACCESS_STATIC_*). One function asks, for the REST interface as for writes.
+// Who may do what, beside what everybody may: secrets, tokens and what proxies show are for the users and groups that
+// the settings name (KUMA_ACCESS_STATIC_*). One function asks, for the REST interface as for writes.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ inline constexpr const char* kAuthenticatedGroup = "mesh-system:authenticated";
 inline constexpr const char* kUnauthenticatedGroup = "mesh-system:unauthenticated";
 
 User admin_user();
-User anonymous_user();                 // who sent no credentials
+User anonymous_user();                     // who sent no credentials
 User with_authenticated_group(User user);  // who proved to be `user`
 
 struct Allowed {
@@ -26,7 +26,7 @@ struct Allowed {
 };
 
 struct AccessSettings {
-  Allowed admin_resources;      // kinds that are `admin_only`: to read as to write
+  Allowed admin_resources;  // kinds that are `admin_only`: to read as to write
   Allowed generate_dp_token;
   Allowed generate_user_token;
   Allowed generate_zone_token;

@@ -44,8 +44,8 @@ class Admission {
     bool changed = false;  // false: it was the same already, and nothing was written
     std::vector<std::string> warnings;
   };
-  // Creates or replaces. Invalid with all violations; NotFound when its mesh is not there; Denied; TooLarge; Conflict when
-  // others keep changing it. Through the API a status in the draft is ignored: what is stored stays.
+  // Creates or replaces. Invalid with all violations; NotFound when its mesh is not there; Denied; TooLarge; Conflict
+  // when others keep changing it. Through the API a status in the draft is ignored: what is stored stays.
   Result<Outcome> put(Resource draft, const Actor& actor);
   // NotFound; Invalid (a mesh that still has dataplanes, a secret in use, a zone that is connected); Denied.
   Status remove(const ResourceKey& key, const Actor& actor);

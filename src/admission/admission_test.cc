@@ -296,8 +296,9 @@ TEST_F(AdmissionTest, ADataplaneWhoseMeshGoesInTheSameInstantFindsNone) {
   InterruptedStore interrupted(store_);
   Admission admission(interrupted, kinds_, settings(), clock_);
   interrupted.before_write = [&] { EXPECT_TRUE(admission_->remove({&kMeshKind, {}, "m"}, kAdminActor)); };
-  const auto registered = admission.put(
-      read("{type: Dataplane, mesh: m, name: d, networking: {address: 10.0.0.1, inbound: [{port: 80, tags: {kuma.io/service: a}}]}}"), kProxy);
+  const auto registered = admission.put(read("{type: Dataplane, mesh: m, name: d, networking: {address: 10.0.0.1, "
+                                             "inbound: [{port: 80, tags: {kuma.io/service: a}}]}}"),
+                                        kProxy);
   ASSERT_FALSE(registered);
   EXPECT_EQ(registered.error().kind, ErrorKind::NotFound);
   EXPECT_FALSE(store_.get({&kDataplaneKind, "m", "d"}));
@@ -308,8 +309,10 @@ TEST_F(AdmissionTest, AMeshStaysWhenADataplaneComesInTheSameInstant) {
   InterruptedStore interrupted(store_);
   Admission admission(interrupted, kinds_, settings(), clock_);
   interrupted.before_write = [&] {
-    EXPECT_TRUE(put("{type: Dataplane, mesh: m, name: d, networking: {address: 10.0.0.1, inbound: [{port: 80, tags: {kuma.io/service: a}}]}}",
-                    kProxy));
+    EXPECT_TRUE(
+        put("{type: Dataplane, mesh: m, name: d, networking: {address: 10.0.0.1, inbound: [{port: 80, tags: "
+            "{kuma.io/service: a}}]}}",
+            kProxy));
   };
   const Status removed = admission.remove({&kMeshKind, {}, "m"}, kAdminActor);
   ASSERT_FALSE(removed);

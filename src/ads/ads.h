@@ -22,7 +22,8 @@ using StreamId = std::uint64_t;
 
 // The types we serve, in the order in which they are pushed.
 enum class XdsType { Cluster, Endpoint, Listener, Route, Secret };
-inline constexpr XdsType kXdsTypes[] = {XdsType::Cluster, XdsType::Endpoint, XdsType::Listener, XdsType::Route, XdsType::Secret};
+inline constexpr XdsType kXdsTypes[] = {XdsType::Cluster, XdsType::Endpoint, XdsType::Listener, XdsType::Route,
+                                        XdsType::Secret};
 const std::string& type_url(XdsType type);  // "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 
 // Everything one proxy should have. Types that are missing stay as they are.
@@ -53,8 +54,9 @@ class AdsSink {
   virtual void on_sent(StreamId stream, XdsType type, const std::string& version) = 0;
   virtual void on_acknowledged(StreamId stream, XdsType type, const std::string& version) = 0;
   virtual void on_refused(StreamId stream, XdsType type, const std::string& version, const std::string& reason) = 0;
-  // The proxy now has all that it asked for of this type, as offer `number` has it: acknowledged on this stream, or known
-  // from before a reconnect (then nothing was sent). Not called for what it refused, nor for a type it did not ask for.
+  // The proxy now has all that it asked for of this type, as offer `number` has it: acknowledged on this stream, or
+  // known from before a reconnect (then nothing was sent). Not called for what it refused, nor for a type it did not
+  // ask for.
   virtual void on_holds(StreamId stream, XdsType type, std::uint64_t number) = 0;
   virtual void on_disconnected(StreamId stream) = 0;
 };

@@ -1,11 +1,10 @@
 // Streams as the transport shows them, without sockets: what Envoy sends goes in, what it would receive is looked at.
-#include "ads/ads.h"
-
 #include <envoy/service/discovery/v3/discovery.pb.h>
 #include <gmock/gmock.h>
 
 #include <future>
 
+#include "ads/ads.h"
 #include "ads/stream.h"
 
 namespace mesh {
@@ -52,7 +51,9 @@ class RecordingSink final : public AdsSink {
     log.push_back("connected " + stream.node.id.node_id() + (stream.delta ? " delta" : ""));
   }
   void on_sent(StreamId, XdsType type, const std::string&) override { log.push_back("sent " + name(type)); }
-  void on_acknowledged(StreamId, XdsType type, const std::string&) override { log.push_back("acknowledged " + name(type)); }
+  void on_acknowledged(StreamId, XdsType type, const std::string&) override {
+    log.push_back("acknowledged " + name(type));
+  }
   void on_refused(StreamId, XdsType type, const std::string&, const std::string& reason) override {
     log.push_back("refused " + name(type) + ": " + reason);
   }
@@ -74,7 +75,8 @@ class RecordingSink final : public AdsSink {
 class AdsServerTest : public testing::Test {
  protected:
   AdsServerTest()
-      : server_(sink_, [this](const ProxyNode&, const wire::Headers&, const wire::Peer&, std::move_only_function<void(Status)> decided) {
+      : server_(sink_, [this](const ProxyNode&, const wire::Headers&, const wire::Peer&,
+                              std::move_only_function<void(Status)> decided) {
           if (decide_later_) {
             decided_ = std::move(decided);
           } else {
@@ -148,8 +150,8 @@ TEST_F(AdsServerTest, AProxyIsLetInGivenItsResourcesAndReported) {
   answer.set_response_nonce(last().nonce());
   says(answer);
   closes();
-  EXPECT_THAT(sink_.log, ElementsAre("connected default.web-1 delta", "sent Cluster", "acknowledged Cluster", "holds Cluster of 1",
-                                     "disconnected"));
+  EXPECT_THAT(sink_.log, ElementsAre("connected default.web-1 delta", "sent Cluster", "acknowledged Cluster",
+                                     "holds Cluster of 1", "disconnected"));
 }
 
 TEST_F(AdsServerTest, ARefusalIsReportedWithItsReason) {

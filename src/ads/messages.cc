@@ -48,9 +48,7 @@ bool take_version(std::map<std::string, std::string>& out, const pb::Field& fiel
   return !reader.failed() && out.size() <= DiscoveryState::kMaxNames;
 }
 
-bool take_name(std::vector<std::string>& out, const pb::Field& field) {
-  return take_text(out.emplace_back(), field);
-}
+bool take_name(std::vector<std::string>& out, const pb::Field& field) { return take_text(out.emplace_back(), field); }
 
 // Small bodies are copied: a piece of its own costs more than the copy.
 constexpr std::size_t kCopyBelow = 256;
@@ -89,15 +87,39 @@ std::string port_of_outbound(std::string_view listener) {
 
 const DiscoveryPlan kXdsPlan = {
     // Clusters: taken away when no listener and no route refers to them any more.
-    {.is_whole = true, .wildcard = Wildcard::Unnamed, .waits_for_earlier = true, .delays_later = true, .parent = {}, .removal_rank = 2},
+    {.is_whole = true,
+     .wildcard = Wildcard::Unnamed,
+     .waits_for_earlier = true,
+     .delays_later = true,
+     .parent = {},
+     .removal_rank = 2},
     // Endpoints go out right behind their clusters: Envoy does not answer for these before it has both.
-    {.is_whole = false, .wildcard = Wildcard::Explicit, .waits_for_earlier = false, .delays_later = true,
-     .parent = static_cast<std::size_t>(XdsType::Cluster), .removal_rank = 3},
-    {.is_whole = true, .wildcard = Wildcard::Unnamed, .waits_for_earlier = true, .delays_later = true, .parent = {}, .removal_rank = 0,
+    {.is_whole = false,
+     .wildcard = Wildcard::Explicit,
+     .waits_for_earlier = false,
+     .delays_later = true,
+     .parent = static_cast<std::size_t>(XdsType::Cluster),
+     .removal_rank = 3},
+    {.is_whole = true,
+     .wildcard = Wildcard::Unnamed,
+     .waits_for_earlier = true,
+     .delays_later = true,
+     .parent = {},
+     .removal_rank = 0,
      .need = port_of_outbound},
-    {.is_whole = false, .wildcard = Wildcard::Explicit, .waits_for_earlier = true, .delays_later = true, .parent = {}, .removal_rank = 1},
+    {.is_whole = false,
+     .wildcard = Wildcard::Explicit,
+     .waits_for_earlier = true,
+     .delays_later = true,
+     .parent = {},
+     .removal_rank = 1},
     // Secrets refer to nothing, and clusters and listeners wait for them. A key goes only to who names it.
-    {.is_whole = false, .wildcard = Wildcard::Never, .waits_for_earlier = false, .delays_later = false, .parent = {}, .removal_rank = 4},
+    {.is_whole = false,
+     .wildcard = Wildcard::Never,
+     .waits_for_earlier = false,
+     .delays_later = false,
+     .parent = {},
+     .removal_rank = 4},
 };
 
 const std::string& type_url(XdsType type) {
@@ -188,8 +210,8 @@ std::vector<Bytes> make_delta_response(const Push& push) {
   for (const auto& name : push.removed) pb::append_bytes(writer.text(), 6, name);
   for (const auto& resource : push.resources) {
     // Resource {version = 1, resource = 2, name = 3}
-    const std::size_t size = pb::bytes_field_size(resource.version.size()) + pb::bytes_field_size(resource.body->size()) +
-                             pb::bytes_field_size(resource.name.size());
+    const std::size_t size = pb::bytes_field_size(resource.version.size()) +
+                             pb::bytes_field_size(resource.body->size()) + pb::bytes_field_size(resource.name.size());
     pb::append_tag(writer.text(), 2, 2);
     pb::append_varint(writer.text(), size);
     pb::append_bytes(writer.text(), 1, resource.version);

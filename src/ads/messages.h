@@ -28,8 +28,8 @@ struct ParsedRequest {
 Result<ParsedRequest<SotwRequest>> parse_sotw_request(std::string_view bytes);
 Result<ParsedRequest<DeltaRequest>> parse_delta_request(std::string_view bytes);
 
-// envoy.service.discovery.v3.DiscoveryResponse and DeltaDiscoveryResponse, in pieces: what belongs to this stream alone,
-// and between it the shared bytes of the resources.
+// envoy.service.discovery.v3.DiscoveryResponse and DeltaDiscoveryResponse, in pieces: what belongs to this stream
+// alone, and between it the shared bytes of the resources.
 std::vector<Bytes> make_sotw_response(const Push& push);
 std::vector<Bytes> make_delta_response(const Push& push);
 

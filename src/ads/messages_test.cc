@@ -90,7 +90,11 @@ TEST(DeltaDiscoveryRequest, IsReadAsTheGeneratedClassesWroteIt) {
 }
 
 Push push() {
-  Push push{.type = static_cast<std::size_t>(XdsType::Cluster), .version = "v9", .nonce = "12", .resources = {}, .removed = {}};
+  Push push{.type = static_cast<std::size_t>(XdsType::Cluster),
+            .version = "v9",
+            .nonce = "12",
+            .resources = {},
+            .removed = {}};
   for (const std::size_t size : {std::size_t{0}, std::size_t{10}, std::size_t{5000}}) {
     google::protobuf::Any any;
     any.set_type_url(type_url(XdsType::Cluster));
@@ -180,7 +184,8 @@ TEST(NodeMetadata, ThatIsTooLargeIsRefused) {
 
 TEST(Utf8, IsTakenAndOtherBytesAreNot) {
   for (const char* good : {"", "abc", "ü", "€", "😀"}) EXPECT_TRUE(pb::is_utf8(good)) << good;
-  for (const char* bad : {"\x80", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"}) EXPECT_FALSE(pb::is_utf8(bad));
+  for (const char* bad : {"\x80", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"})
+    EXPECT_FALSE(pb::is_utf8(bad));
 }
 
 }  // namespace

@@ -139,8 +139,8 @@ bool read_build_version(ProxyNode& node, std::string_view bytes) {
     }
   }
   if (build.contains("revision.sha")) {
-    node.envoy_build = fmt::format("{}/{}/{}/{}/{}", build["revision.sha"], node.envoy_version, build["revision.status"],
-                                   build["build.type"], build["ssl.version"]);
+    node.envoy_build = fmt::format("{}/{}/{}/{}/{}", build["revision.sha"], node.envoy_version,
+                                   build["revision.status"], build["build.type"], build["ssl.version"]);
   }
   return !reader.failed();
 }
@@ -169,7 +169,8 @@ std::string_view text_at(std::string_view bytes, std::string_view key) {
       if (part->number == 1) name = part->bytes;
       if (part->number != 2) continue;
       pb::Reader value(part->bytes);
-      while (const auto field = value.next()) text = field->number == 3 && field->type == 2 ? field->bytes : std::string_view();
+      while (const auto field = value.next())
+        text = field->number == 3 && field->type == 2 ? field->bytes : std::string_view();
     }
     if (name == key) found = text;
   }
@@ -186,7 +187,8 @@ Result<ProxyRole> parse_type(std::string_view text) {
 
 Result<ProxyId> parse_node_id(std::string_view id) {
   const auto is_allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
   };
   const auto dot = id.find('.');
   if (dot == std::string_view::npos || dot + 1 == id.size() || id.size() > kMaxIdBytes ||

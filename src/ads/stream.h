@@ -21,13 +21,14 @@ class AdsStream : public std::enable_shared_from_this<AdsStream> {
  public:
   // What a peer may have us keep for it.
   static constexpr std::size_t kMaxRequestBytes = 4UL << 20;
-  static constexpr std::size_t kMaxWaitingRequests = 64;      // while it is decided whether it may come in
-  static constexpr std::size_t kMaxUnsentBytes = 8UL << 20;   // beyond, pushes wait until the peer has read
+  static constexpr std::size_t kMaxWaitingRequests = 64;     // while it is decided whether it may come in
+  static constexpr std::size_t kMaxUnsentBytes = 8UL << 20;  // beyond, pushes wait until the peer has read
   static constexpr Duration kRemovalsHeldAfterReconnect = std::chrono::seconds(1);
   // What was refused for what surrounds the peer (a port is taken) is tried again, with growing pauses.
   static constexpr Duration kFirstRetry = std::chrono::seconds(5), kLongestRetry = std::chrono::seconds(60);
 
-  AdsStream(std::shared_ptr<StreamRegistry> registry, std::shared_ptr<wire::GrpcStream> stream, StreamId id, Encoding encoding);
+  AdsStream(std::shared_ptr<StreamRegistry> registry, std::shared_ptr<wire::GrpcStream> stream, StreamId id,
+            Encoding encoding);
 
   void on_message(std::string message);
   void on_half_closed();
@@ -62,8 +63,8 @@ class AdsStream : public std::enable_shared_from_this<AdsStream> {
   const Encoding encoding_;
   Phase phase_ = Phase::Opening;
   ProxyNode node_;
-  wire::Task first_request_;           // to be taken once the proxy is let in
-  std::vector<std::string> waiting_;   // those after it
+  wire::Task first_request_;          // to be taken once the proxy is let in
+  std::vector<std::string> waiting_;  // those after it
   std::size_t waiting_bytes_ = 0;
   DiscoveryState state_;
   bool is_paused_ = false;

@@ -1,5 +1,5 @@
-// The streams that are open, to be found by their id from any thread. In shards, so that thousands of streams that open,
-// close and are offered something at once do not stand in one queue.
+// The streams that are open, to be found by their id from any thread. In shards, so that thousands of streams that
+// open, close and are offered something at once do not stand in one queue.
 #pragma once
 
 #include <array>

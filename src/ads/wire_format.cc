@@ -24,7 +24,8 @@ std::optional<Field> Reader::next() {
   if (rest_.empty()) return std::nullopt;
   std::uint64_t tag = 0;
   if (!read_varint(tag) || tag > UINT32_MAX || (tag >> 3) == 0) return fail();
-  Field field{.number = static_cast<std::uint32_t>(tag >> 3), .type = static_cast<int>(tag & 7), .value = 0, .bytes = {}};
+  Field field{
+      .number = static_cast<std::uint32_t>(tag >> 3), .type = static_cast<int>(tag & 7), .value = 0, .bytes = {}};
   std::size_t length = 0;
   switch (field.type) {
     case 0:

@@ -13,9 +13,9 @@ namespace mesh::pb {
 
 struct Field {
   std::uint32_t number = 0;
-  int type = 0;                // 0 varint, 1 fixed64, 2 length-delimited, 5 fixed32
-  std::uint64_t value = 0;     // of varint and fixed fields
-  std::string_view bytes;      // of length-delimited fields
+  int type = 0;             // 0 varint, 1 fixed64, 2 length-delimited, 5 fixed32
+  std::uint64_t value = 0;  // of varint and fixed fields
+  std::string_view bytes;   // of length-delimited fields
 };
 
 // Reads the fields of one message. Ends at the end, or where the bytes are no message: then failed().

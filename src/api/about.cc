@@ -1,7 +1,8 @@
 // What this control plane is, what it knows, and who is asking.
-#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+
+#include <algorithm>
 
 #include "api/context.h"
 #include "api/json_text.h"
@@ -30,13 +31,15 @@ wire::Response index(const Context& context) {
 wire::Response config(const Context& context, const Call& call) {
   const auto allowed = check_access(context.settings.access.control_plane_metadata, call.user, "view the settings");
   if (!allowed) return error_response(allowed.error(), "Access denied");
-  wire::Response response{.status = 200, .headers = {}, .body = context.settings.config_json ? context.settings.config_json() : "{}"};
+  wire::Response response{
+      .status = 200, .headers = {}, .body = context.settings.config_json ? context.settings.config_json() : "{}"};
   response.headers.add("content-type", "application/json");
   return response;
 }
 
 wire::Response who_am_i(const Call& call) {
-  return json_response(200, object{{"name", call.user.name}, {"groups", array(call.user.groups.begin(), call.user.groups.end())}});
+  return json_response(
+      200, object{{"name", call.user.name}, {"groups", array(call.user.groups.begin(), call.user.groups.end())}});
 }
 
 object policy_json(const Kind& kind, bool read_only) {
@@ -80,9 +83,17 @@ wire::Response policies(const Context& context) {
 
 // Kinds that are computed when somebody asks, and so are not in the registry.
 std::vector<Kind> computed_kinds() {
-  Kind meshes{.name = "MeshInsight", .path = "mesh-insights", .short_name = {}, .singular = "Mesh Insight", .plural = "Mesh Insights"};
+  Kind meshes{.name = "MeshInsight",
+              .path = "mesh-insights",
+              .short_name = {},
+              .singular = "Mesh Insight",
+              .plural = "Mesh Insights"};
   meshes.scope = Scope::Global;
-  Kind services{.name = "ServiceInsight", .path = "service-insights", .short_name = {}, .singular = "Service Insight", .plural = "Service Insights"};
+  Kind services{.name = "ServiceInsight",
+                .path = "service-insights",
+                .short_name = {},
+                .singular = "Service Insight",
+                .plural = "Service Insights"};
   for (Kind* kind : {&meshes, &services}) {
     kind->read_only = true;
     kind->include_in_federation = false;

@@ -16,12 +16,15 @@ class Access : public ApiTest {
     put_secret("default", "dataplane-token-signing-key-default-1", key->reveal());
     put_secret("", "zone-token-signing-key-1", key->reveal());
   }
-  wire::Response send_with_token(std::string method, std::string target, const std::string& token, std::string body = {}) {
+  wire::Response send_with_token(std::string method, std::string target, const std::string& token,
+                                 std::string body = {}) {
     auto request = this->request(std::move(method), std::move(target), std::move(body), As::Anonymous);
     request.headers.set("authorization", "Bearer " + token);
     return send(request);
   }
-  std::string token_of(const User& user, Duration valid_for = std::chrono::hours(1)) { return issuer.issue(user, valid_for)->reveal(); }
+  std::string token_of(const User& user, Duration valid_for = std::chrono::hours(1)) {
+    return issuer.issue(user, valid_for)->reveal();
+  }
 };
 
 struct Door {
@@ -59,8 +62,11 @@ TEST_F(Access, IsGivenByWhoAsks) {
   for (const auto& door : kDoors) {
     const std::string where = std::string(door.method) + " " + door.target;
     EXPECT_EQ(send(door.method, door.target, door.body, As::Anonymous).status, door.for_anonymous) << where;
-    EXPECT_EQ(send_with_token(door.method, door.target, token_of({"ann", {"team"}}), door.body).status, door.for_user) << where;
-    EXPECT_EQ(send_with_token(door.method, door.target, token_of({"root", {"mesh-system:admin"}}), door.body).status, door.for_admin) << where;
+    EXPECT_EQ(send_with_token(door.method, door.target, token_of({"ann", {"team"}}), door.body).status, door.for_user)
+        << where;
+    EXPECT_EQ(send_with_token(door.method, door.target, token_of({"root", {"mesh-system:admin"}}), door.body).status,
+              door.for_admin)
+        << where;
   }
 }
 
@@ -81,7 +87,8 @@ TEST_F(Access, KnowsUsersByTheirTokens) {
 TEST_F(Access, RefusesTokensThatDoNotHold) {
   const std::string old = token_of({"ann", {}}, std::chrono::minutes(1));
   clock.advance(std::chrono::hours(2));
-  for (const std::string& token : {old, std::string("abc"), std::string(), std::string("a.b.c"), std::string(100'000, 'a')}) {
+  for (const std::string& token :
+       {old, std::string("abc"), std::string(), std::string("a.b.c"), std::string(100'000, 'a')}) {
     const auto response = send_with_token("GET", "/meshes", token);
     EXPECT_EQ(response.status, 401);
     EXPECT_THAT(response.body, HasSubstr("Invalid authentication data"));
@@ -125,8 +132,9 @@ TEST_F(Access, TokensAreSignedForWhatWasAsked) {
   EXPECT_EQ(verifier.verify_user(user.body)->name, "ann");
   const auto zone = send("POST", "/tokens/zone", kZoneToken);
   EXPECT_EQ(verifier.verify_zone(zone.body)->zone, "east");
-  const auto dataplane = send("POST", "/tokens/dataplane",
-                              R"({"mesh": "default", "name": "web-1", "tags": {"kuma.io/service": ["web", "api"]}, "type": "dataplane"})");
+  const auto dataplane =
+      send("POST", "/tokens/dataplane",
+           R"({"mesh": "default", "name": "web-1", "tags": {"kuma.io/service": ["web", "api"]}, "type": "dataplane"})");
   const auto claims = verifier.verify_dataplane(dataplane.body, "default");
   ASSERT_TRUE(claims) << dataplane.body;
   EXPECT_EQ(claims->name, "web-1");
@@ -136,11 +144,14 @@ TEST_F(Access, TokensAreSignedForWhatWasAsked) {
 TEST_F(Access, TokenRequestsNameTheirFaults) {
   using testing::ElementsAre;
   EXPECT_THAT(invalid_fields(send("POST", "/tokens/dataplane", "{}")), ElementsAre("mesh"));
-  EXPECT_THAT(invalid_fields(send("POST", "/tokens/dataplane", R"({"type": "boat", "validFor": "x", "tags": {"a": "b"}})")),
-              ElementsAre("mesh", "tags[\"a\"]", "validFor", "type"));
+  EXPECT_THAT(
+      invalid_fields(send("POST", "/tokens/dataplane", R"({"type": "boat", "validFor": "x", "tags": {"a": "b"}})")),
+      ElementsAre("mesh", "tags[\"a\"]", "validFor", "type"));
   EXPECT_THAT(invalid_fields(send("POST", "/tokens/zone", R"({"validFor": "x"})")), ElementsAre("validFor", "scope"));
-  EXPECT_THAT(invalid_fields(send("POST", "/tokens/user", R"({"groups": [1]})")), ElementsAre("groups[0]", "name", "validFor"));
-  EXPECT_THAT(invalid_fields(send("POST", "/tokens/user", R"({"name": "a", "validFor": "0s"})")), ElementsAre("validFor"));
+  EXPECT_THAT(invalid_fields(send("POST", "/tokens/user", R"({"groups": [1]})")),
+              ElementsAre("groups[0]", "name", "validFor"));
+  EXPECT_THAT(invalid_fields(send("POST", "/tokens/user", R"({"name": "a", "validFor": "0s"})")),
+              ElementsAre("validFor"));
   EXPECT_EQ(send("POST", "/tokens/user", "{").status, 400);
   EXPECT_EQ(send("POST", "/tokens/user", "[]").status, 400);
   const auto unknown = send("POST", "/tokens/dataplane", R"({"mesh": "nope", "validFor": "1h"})");

@@ -58,11 +58,13 @@ wire::Response dispatch(const Context& context, const Router& router, const wire
   const bool is_head = request.method == "HEAD";
   auto match = router.find(is_head ? "GET" : request.method, request.path);
   if (match.answer == nullptr) return not_found(match);
-  if (!accepts_json(request)) return text_response(406, "406: Not Acceptable\n\nAvailable representations: application/json");
+  if (!accepts_json(request))
+    return text_response(406, "406: Not Acceptable\n\nAvailable representations: application/json");
   User user = anonymous_user();
   if (match.pattern != "/") {  // the index is for everybody, also with a token that no longer holds
-    auto known = authenticate(request, {context.settings.localhost_is_admin, context.settings.accept_client_certificates},
-                              context.parts.verifier);
+    auto known =
+        authenticate(request, {context.settings.localhost_is_admin, context.settings.accept_client_certificates},
+                     context.parts.verifier);
     if (!known) return error_response(known.error(), "Invalid authentication data");
     user = std::move(*known);
   }

@@ -1,6 +1,6 @@
 // The REST interface that operators, the CLI and the web pages use: resources of every kind, what the control plane
-// found out about proxies and services, and tokens. A request is read by `wire`, answered by a worker of this room (store
-// calls may wait for a disk), and every answer is made by `Api::answer`, which knows no sockets.
+// found out about proxies and services, and tokens. A request is read by `wire`, answered by a worker of this room
+// (store calls may wait for a disk), and every answer is made by `Api::answer`, which knows no sockets.
 #pragma once
 
 #include <functional>
@@ -28,9 +28,9 @@ struct ApiSettings {
   std::string tagline = {};
   std::string instance_id = {};
   std::string hostname = {};
-  std::string gui_path = {};             // "/gui"; empty: there are no web pages
+  std::string gui_path = {};  // "/gui"; empty: there are no web pages
   std::string zone = "default";
-  std::string dns_domain = "mesh";       // of `addressPort` in service insights
+  std::string dns_domain = "mesh";  // of `addressPort` in service insights
   int service_vip_port = 80;
 
   bool read_only = false;
@@ -86,7 +86,7 @@ class ApiServer {
   static Result<std::unique_ptr<ApiServer>> start(wire::EventLoop& loop, ApiParts parts, ApiSettings settings,
                                                   ApiListeners listeners);
   ~ApiServer();
-  int http_port() const;   // 0: not listening
+  int http_port() const;  // 0: not listening
   int https_port() const;
   Status replace_tls(wire::TlsServerSettings tls);
   void drain(Duration grace);

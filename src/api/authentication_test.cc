@@ -37,13 +37,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"the address bar", true, "localhost:5681", {{"Sec-Fetch-Site", "none"}}, true},
         Case{"its own script", true, "localhost:5681", {{"Sec-Fetch-Site", "same-origin"}}, true},
 
-        Case{"from another machine", false, "localhost:5681", {}, false},
-        Case{"no host", true, "", {}, false},
+        Case{"from another machine", false, "localhost:5681", {}, false}, Case{"no host", true, "", {}, false},
         Case{"a foreign name that points here", true, "evil.example:5681", {}, false},
         Case{"a name that only begins like ours", true, "localhost.evil.example", {}, false},
         Case{"a user in the host", true, "localhost@evil.example", {}, false},
-        Case{"an empty port", true, "localhost:", {}, false},
-        Case{"no port at all", true, "localhost:0", {}, false},
+        Case{"an empty port", true, "localhost:", {}, false}, Case{"no port at all", true, "localhost:0", {}, false},
         Case{"a port that is none", true, "localhost:56a", {}, false},
         Case{"through a proxy", true, "localhost:5681", {{"X-Forwarded-For", "1.2.3.4"}}, false},
         Case{"through a proxy that says little", true, "localhost:5681", {{"x-real-ip", ""}}, false},
@@ -53,7 +51,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"another name of this machine", true, "localhost:5681", {{"Origin", "http://127.0.0.1:5681"}}, false},
         Case{"a page without origin", true, "localhost:5681", {{"Origin", "null"}}, false},
         Case{"an origin with a path", true, "localhost:5681", {{"Origin", "http://localhost:5681/x"}}, false},
-        Case{"two origins", true, "localhost:5681", {{"Origin", "http://localhost:5681"}, {"Origin", "https://evil.example"}}, false},
+        Case{"two origins",
+             true,
+             "localhost:5681",
+             {{"Origin", "http://localhost:5681"}, {"Origin", "https://evil.example"}},
+             false},
         Case{"a form of another site", true, "localhost:5681", {{"Sec-Fetch-Site", "cross-site"}}, false},
         Case{"a form of a sibling site", true, "localhost:5681", {{"Sec-Fetch-Site", "same-site"}}, false}));
 

@@ -15,13 +15,13 @@ struct Context {
 };
 
 // `context` must outlive the router.
-void add_about_routes(Router& router, const Context& context);      // /, /config, /who-am-i, /policies, /_resources
-void add_resource_routes(Router& router, const Context& context);   // every kind: list, get, put, delete
-void add_overview_routes(Router& router, const Context& context);   // …/_overview
-void add_insight_routes(Router& router, const Context& context);    // /mesh-insights, /service-insights, /global-insight
-void add_inspect_routes(Router& router, const Context& context);    // …/dataplanes/{name}/_config, /_kri/{kri}
-void add_service_routes(Router& router, const Context& context);    // …/meshservices/{name}/_hostnames
-void add_token_routes(Router& router, const Context& context);      // /tokens/…
+void add_about_routes(Router& router, const Context& context);     // /, /config, /who-am-i, /policies, /_resources
+void add_resource_routes(Router& router, const Context& context);  // every kind: list, get, put, delete
+void add_overview_routes(Router& router, const Context& context);  // …/_overview
+void add_insight_routes(Router& router, const Context& context);   // /mesh-insights, /service-insights, /global-insight
+void add_inspect_routes(Router& router, const Context& context);   // …/dataplanes/{name}/_config, /_kri/{kri}
+void add_service_routes(Router& router, const Context& context);   // …/meshservices/{name}/_hostnames
+void add_token_routes(Router& router, const Context& context);     // /tokens/…
 
 // Shared by the families.
 

@@ -14,7 +14,8 @@ bool Cors::allows(std::string_view origin) const {
 
 std::optional<wire::Response> Cors::answer_preflight(const wire::Request& request) const {
   const auto origin = request.headers.find("origin");
-  if (request.method != "OPTIONS" || !origin || !request.headers.find("access-control-request-method")) return std::nullopt;
+  if (request.method != "OPTIONS" || !origin || !request.headers.find("access-control-request-method"))
+    return std::nullopt;
   if (!allows(*origin)) return std::nullopt;
   wire::Response response{.status = 200, .headers = {}, .body = {}};
   response.headers.add("access-control-allow-origin", std::string(*origin));

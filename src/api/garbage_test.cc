@@ -30,16 +30,44 @@ class Garbage : public ApiTest {
 TEST_F(Garbage, IsAnswered) {
   for (int i = 0; i < 3'000; ++i) {
     const std::string method = pick({"GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "", "get", "G\x01T"});
-    std::string target = some(6, {"/meshes", "/default", "/dataplanes", "/web-1", "/secrets", "/key", "/_overview", "/_config", "/tokens", "/user",
-                                  "/", "//", "/..", "/\xff", "/%00", "/{name}", "/_kri", "/kri_dp_default___web-1_", "/mesh-insights", "/a b"});
-    const std::string query = some(3, {"size=1", "&", "size=-9", "offset=18446744073709551616", "=", "filter[labels.", "]", "x=1", "filter[=", "tag=:",
-                                       "gateway=TRUE", "name=\xff", "format=", "type=,,"});
+    std::string target = some(6, {"/meshes",
+                                  "/default",
+                                  "/dataplanes",
+                                  "/web-1",
+                                  "/secrets",
+                                  "/key",
+                                  "/_overview",
+                                  "/_config",
+                                  "/tokens",
+                                  "/user",
+                                  "/",
+                                  "//",
+                                  "/..",
+                                  "/\xff",
+                                  "/%00",
+                                  "/{name}",
+                                  "/_kri",
+                                  "/kri_dp_default___web-1_",
+                                  "/mesh-insights",
+                                  "/a b"});
+    const std::string query =
+        some(3, {"size=1", "&", "size=-9", "offset=18446744073709551616", "=", "filter[labels.", "]", "x=1",
+                 "filter[=", "tag=:", "gateway=TRUE", "name=\xff", "format=", "type=,,"});
     if (!query.empty()) target += "?" + query;
-    std::string body = some(8, {"{", "}", "[", "]", "\"type\":", "\"Dataplane\"", "\"mesh\":", "\"name\":", "\"default\"", "\"web-1\"", ",", "1e999",
-                                "-0", "\"\\u0000\"", "\"\\ud800\"", "null", "\xf0\x28", "\"networking\":", "\"data\":", "\"validFor\":"});
+    std::string body = some(8, {"{",           "}",
+                                "[",           "]",
+                                "\"type\":",   "\"Dataplane\"",
+                                "\"mesh\":",   "\"name\":",
+                                "\"default\"", "\"web-1\"",
+                                ",",           "1e999",
+                                "-0",          "\"\\u0000\"",
+                                "\"\\ud800\"", "null",
+                                "\xf0\x28",    "\"networking\":",
+                                "\"data\":",   "\"validFor\":"});
     auto request = this->request(method, target, body, As::Anonymous);
     if (random_() % 3 == 0) request.headers.add("host", pick({"localhost", "[", "a:b:c", "", "@"}));
-    if (random_() % 3 == 0) request.headers.add("authorization", pick({"Bearer ", "Bearer a.b.c", "Basic x", "Bearer \xff"}));
+    if (random_() % 3 == 0)
+      request.headers.add("authorization", pick({"Bearer ", "Bearer a.b.c", "Basic x", "Bearer \xff"}));
     if (random_() % 3 == 0) request.headers.add("origin", pick({"null", "http://", "http://[::1", "https://a:99999"}));
     request.peer.is_loopback = random_() % 4 == 0;
     const auto response = send(request);

@@ -51,7 +51,8 @@ object mesh_insight_json(const MeshFacts& facts) {
   ProxyCount all = facts.standard;
   all += gateways;
   object versions;
-  if (all.total() > 0) versions = {{"kumaDp", counts_json(facts.sidecar_versions)}, {"envoy", counts_json(facts.envoy_versions)}};
+  if (all.total() > 0)
+    versions = {{"kumaDp", counts_json(facts.sidecar_versions)}, {"envoy", counts_json(facts.envoy_versions)}};
   object mtls;
   if (!facts.issued_backends.empty()) mtls["issuedBackends"] = counts_json(facts.issued_backends);
   if (!facts.supported_backends.empty()) mtls["supportedBackends"] = counts_json(facts.supported_backends);
@@ -83,7 +84,8 @@ const char* type_name(ServiceType type) {
   return "";
 }
 
-object service_insight_json(const Context& context, const MeshFacts& facts, const std::string& name, const ServiceFacts& service) {
+object service_insight_json(const Context& context, const MeshFacts& facts, const std::string& name,
+                            const ServiceFacts& service) {
   object out{{"type", "ServiceInsight"},
              {"mesh", facts.mesh.key.name},
              {"name", name},
@@ -109,7 +111,8 @@ Result<MeshFacts> facts_of(const Context& context, const std::string& mesh) {
 
 // Names of the meshes whose name contains the text, in order.
 Result<std::vector<std::string>> mesh_names(const Context& context, const std::string& contains = {}) {
-  MESH_TRY(const Page page, context.parts.store.list({.kind = &kMeshKind, .mesh = {}, .name_contains = contains, .labels = {}}));
+  MESH_TRY(const Page page,
+           context.parts.store.list({.kind = &kMeshKind, .mesh = {}, .name_contains = contains, .labels = {}}));
   std::vector<std::string> names;
   for (const auto& mesh : page.items) names.push_back(mesh.key.name);
   return names;
@@ -136,7 +139,8 @@ wire::Response list_mesh_insights(const Context& context, const Call& call) {
 
 wire::Response get_mesh_insight(const Context& context, const Call& call) {
   const auto facts = facts_of(context, call.param("name"));
-  return facts ? json_response(200, mesh_insight_json(*facts)) : error_response(facts.error(), "Could not retrieve a resource");
+  return facts ? json_response(200, mesh_insight_json(*facts))
+               : error_response(facts.error(), "Could not retrieve a resource");
 }
 
 // type=internal,gateway_delegated: only services of these types.
@@ -151,7 +155,8 @@ Result<std::vector<std::string>> wanted_types(const Call& call) {
     std::erase(type, ' ');
     std::ranges::transform(type, type.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (std::ranges::find(known, type) == known.end()) {
-      return invalid("type", fmt::format("is \"{}\"; may be internal, external, gateway_builtin or gateway_delegated", type));
+      return invalid("type",
+                     fmt::format("is \"{}\"; may be internal, external, gateway_builtin or gateway_delegated", type));
     }
     types.push_back(std::move(type));
   }
@@ -175,7 +180,8 @@ wire::Response list_service_insights(const Context& context, const Call& call) {
     if (!facts) return error_response(facts.error(), "Failed to retrieve Mesh");
     for (const auto& [name, service] : facts->services) {
       const bool is_wanted = types->empty() || std::ranges::find(*types, type_name(service.type)) != types->end();
-      if (is_wanted && name.contains(call.query("name"))) services.push_back(service_insight_json(context, *facts, name, service));
+      if (is_wanted && name.contains(call.query("name")))
+        services.push_back(service_insight_json(context, *facts, name, service));
     }
   }
   array items;
@@ -201,7 +207,8 @@ object full_count_json(const ProxyCount& count) {
 
 void add_service_state(ProxyCount& count, const ServiceFacts& service) {
   const std::string_view status = service.status();
-  count.add(status == "online" ? ProxyState::Online : (status == "offline" ? ProxyState::Offline : ProxyState::PartiallyDegraded));
+  count.add(status == "online" ? ProxyState::Online
+                               : (status == "offline" ? ProxyState::Offline : ProxyState::PartiallyDegraded));
 }
 
 // Totals over all meshes.
@@ -222,9 +229,13 @@ struct GlobalFacts {
 };
 
 Result<object> zone_proxy_counts(const Context& context, ProxyRole role) {
-  MESH_TRY(const Page resources, context.parts.store.list({.kind = &proxy_kind(role), .mesh = {}, .name_contains = {}, .labels = {}, .size = 1}));
-  MESH_TRY(const Page insights, context.parts.store.list({.kind = &insight_kind(role), .mesh = {}, .name_contains = {}, .labels = {}}));
-  const auto online = std::ranges::count_if(insights.items, [](const Resource& insight) { return insight.spec_as<DataplaneInsight>().is_online(); });
+  MESH_TRY(
+      const Page resources,
+      context.parts.store.list({.kind = &proxy_kind(role), .mesh = {}, .name_contains = {}, .labels = {}, .size = 1}));
+  MESH_TRY(const Page insights,
+           context.parts.store.list({.kind = &insight_kind(role), .mesh = {}, .name_contains = {}, .labels = {}}));
+  const auto online = std::ranges::count_if(
+      insights.items, [](const Resource& insight) { return insight.spec_as<DataplaneInsight>().is_online(); });
   return object{{"online", online}, {"total", resources.total}};
 }
 
@@ -236,28 +247,32 @@ wire::Response global_insight(const Context& context) {
     if (const auto of_mesh = facts_of(context, name)) facts.add(*of_mesh);
   }
   const object none{{"online", 0}, {"total", 0}};
-  const auto ingresses = zone_proxy_counts(context, ProxyRole::Ingress), egresses = zone_proxy_counts(context, ProxyRole::Egress);
-  if (!ingresses || !egresses) return error_response((ingresses ? egresses : ingresses).error(), "Could not retrieve GlobalInsight");
+  const auto ingresses = zone_proxy_counts(context, ProxyRole::Ingress),
+             egresses = zone_proxy_counts(context, ProxyRole::Egress);
+  if (!ingresses || !egresses)
+    return error_response((ingresses ? egresses : ingresses).error(), "Could not retrieve GlobalInsight");
   return json_response(
-      200, object{{"createdAt", format_time(context.parts.clock.now())},
-                  {"dataplanes", object{{"gatewayBuiltin", full_count_json(facts.gateway_builtin)},
-                                        {"gatewayDelegated", full_count_json(facts.gateway_delegated)},
-                                        {"standard", full_count_json(facts.standard)}}},
-                  {"meshes", object{{"total", names->size()}}},
-                  {"policies", object{{"total", facts.policies}}},
-                  {"resources", totals_json(facts.resources)},
-                  {"services", object{{"external", object{{"total", 0}}},
-                                      {"gatewayBuiltin", full_count_json(facts.services[ServiceType::GatewayBuiltin])},
-                                      {"gatewayDelegated", full_count_json(facts.services[ServiceType::GatewayDelegated])},
-                                      {"internal", full_count_json(facts.services[ServiceType::Internal])}}},
-                  {"zones", object{{"controlPlanes", none}, {"zoneEgresses", *egresses}, {"zoneIngresses", *ingresses}}}});
+      200,
+      object{{"createdAt", format_time(context.parts.clock.now())},
+             {"dataplanes", object{{"gatewayBuiltin", full_count_json(facts.gateway_builtin)},
+                                   {"gatewayDelegated", full_count_json(facts.gateway_delegated)},
+                                   {"standard", full_count_json(facts.standard)}}},
+             {"meshes", object{{"total", names->size()}}},
+             {"policies", object{{"total", facts.policies}}},
+             {"resources", totals_json(facts.resources)},
+             {"services", object{{"external", object{{"total", 0}}},
+                                 {"gatewayBuiltin", full_count_json(facts.services[ServiceType::GatewayBuiltin])},
+                                 {"gatewayDelegated", full_count_json(facts.services[ServiceType::GatewayDelegated])},
+                                 {"internal", full_count_json(facts.services[ServiceType::Internal])}}},
+             {"zones", object{{"controlPlanes", none}, {"zoneEgresses", *egresses}, {"zoneIngresses", *ingresses}}}});
 }
 
 wire::Response global_insights(const Context& context) {
   std::map<std::string, std::size_t> totals;
   for (const Kind* kind : context.parts.kinds.all()) {
     if (kind->scope != Scope::Global || kind->name.ends_with("Insight")) continue;
-    const auto page = context.parts.store.list({.kind = kind, .mesh = {}, .name_contains = {}, .labels = {}, .size = 1});
+    const auto page =
+        context.parts.store.list({.kind = kind, .mesh = {}, .name_contains = {}, .labels = {}, .size = 1});
     if (!page) return error_response(page.error(), "Could not retrieve global insights");
     totals[kind->name] = page->total;
   }
@@ -274,10 +289,13 @@ void add_insight_routes(Router& router, const Context& context) {
   router.add("GET", "/mesh-insights/{name}", [&context](const Call& call) { return get_mesh_insight(context, call); });
   router.add("GET", "/service-insights", list_services);
   router.add("GET", "/meshes/{mesh}/service-insights", list_services);
-  router.add("GET", "/meshes/{mesh}/service-insights/{name}", [&context](const Call& call) { return get_service_insight(context, call); });
+  router.add("GET", "/meshes/{mesh}/service-insights/{name}",
+             [&context](const Call& call) { return get_service_insight(context, call); });
   for (const char* method : {"PUT", "DELETE"}) {
-    router.add(method, "/mesh-insights/{name}", [&context](const Call&) { return refuse_write(context, "MeshInsight"); });
-    router.add(method, "/meshes/{mesh}/service-insights/{name}", [&context](const Call&) { return refuse_write(context, "ServiceInsight"); });
+    router.add(method, "/mesh-insights/{name}",
+               [&context](const Call&) { return refuse_write(context, "MeshInsight"); });
+    router.add(method, "/meshes/{mesh}/service-insights/{name}",
+               [&context](const Call&) { return refuse_write(context, "ServiceInsight"); });
   }
   router.add("GET", "/global-insight", [&context](const Call&) { return global_insight(context); });
   router.add("GET", "/global-insights", [&context](const Call&) { return global_insights(context); });

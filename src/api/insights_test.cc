@@ -113,18 +113,22 @@ TEST_F(About, ResourcesAndPoliciesAreListed) {
   const auto resources = get_json("/_resources");
   std::vector<std::string> names;
   for (const auto& item : resources.at("resources").as_array()) names.emplace_back(item.at("name").as_string());
-  EXPECT_THAT(names, testing::IsSupersetOf({"Mesh", "Dataplane", "MeshInsight", "ServiceInsight", "MeshSpeed", "Zone"}));
+  EXPECT_THAT(names,
+              testing::IsSupersetOf({"Mesh", "Dataplane", "MeshInsight", "ServiceInsight", "MeshSpeed", "Zone"}));
   EXPECT_TRUE(std::ranges::is_sorted(names));
-  EXPECT_EQ(text_at(get_json("/policies"), "/policies/0"),
-            R"({"name":"MeshSpeed","readOnly":false,"path":"meshspeeds","singularDisplayName":"Mesh Speed",)"
-            R"("pluralDisplayName":"Mesh Speeds","isExperimental":false,"isTargetRefBased":true,"isInbound":false,"isOutbound":true})");
+  EXPECT_EQ(
+      text_at(get_json("/policies"), "/policies/0"),
+      R"({"name":"MeshSpeed","readOnly":false,"path":"meshspeeds","singularDisplayName":"Mesh Speed",)"
+      R"("pluralDisplayName":"Mesh Speeds","isExperimental":false,"isTargetRefBased":true,"isInbound":false,"isOutbound":true})");
 }
 
 TEST_F(About, ConfigurationsOfProxiesAreShown) {
   put_mesh("default");
   put_dataplane("default", "web-1", "web");
   put_dataplane("default", "web-2", "web");
-  EXPECT_EQ(text_at(get_json("/meshes/default/dataplanes/web-1/_config"), "/xds/type.googleapis.com~1envoy.config.cluster.v3.Cluster"), "{}");
+  EXPECT_EQ(text_at(get_json("/meshes/default/dataplanes/web-1/_config"),
+                    "/xds/type.googleapis.com~1envoy.config.cluster.v3.Cluster"),
+            "{}");
   EXPECT_EQ(send("GET", "/meshes/default/dataplanes/web-2/_config").status, 404);
   EXPECT_EQ(send("GET", "/meshes/default/dataplanes/nope/_config").status, 404);
   EXPECT_EQ(send("GET", "/meshes/default/dataplanes/web-1/_config?shadow=true").status, 400);

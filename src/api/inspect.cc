@@ -16,11 +16,13 @@ using boost::json::object;
 
 wire::Response proxy_config(const Context& context, const Call& call) {
   if (auto refused = refuse_read(context, call, kDataplaneKind)) return *refused;
-  const auto allowed = check_access(context.settings.access.view_config_dump, call.user, "view the configuration of proxies");
+  const auto allowed =
+      check_access(context.settings.access.view_config_dump, call.user, "view the configuration of proxies");
   if (!allowed) return error_response(allowed.error(), "Access Denied");
   const std::string shadow = call.query("shadow");
   if (!shadow.empty() && shadow != "false") {
-    return error_response(invalid("shadow", "configurations with shadow policies are not computed here"), "Bad Request");
+    return error_response(invalid("shadow", "configurations with shadow policies are not computed here"),
+                          "Bad Request");
   }
   if (!call.query("include").empty()) {
     return error_response(invalid("include", "there is nothing more to include"), "Bad Request");
@@ -64,7 +66,8 @@ wire::Response by_kri(const Context& context, const Call& call) {
   const auto resource = context.parts.store.get(*key);
   // The same name in another zone is another resource.
   if (!resource || kri_of(*resource) != call.param("kri")) {
-    return error_response(resource ? error(ErrorKind::NotFound, {}) : resource.error(), "Could not retrieve a resource");
+    return error_response(resource ? error(ErrorKind::NotFound, {}) : resource.error(),
+                          "Could not retrieve a resource");
   }
   return json_response(200, to_json(*resource));
 }
@@ -72,7 +75,8 @@ wire::Response by_kri(const Context& context, const Call& call) {
 }  // namespace
 
 void add_inspect_routes(Router& router, const Context& context) {
-  router.add("GET", "/meshes/{mesh}/dataplanes/{name}/_config", [&context](const Call& call) { return proxy_config(context, call); });
+  router.add("GET", "/meshes/{mesh}/dataplanes/{name}/_config",
+             [&context](const Call& call) { return proxy_config(context, call); });
   router.add("GET", "/_kri/{kri}", [&context](const Call& call) { return by_kri(context, call); });
 }
 

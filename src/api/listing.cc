@@ -24,7 +24,8 @@ Result<Labels> label_filter(const Call& call) {
   for (const auto& [key, value] : call.request.query) {
     if (!key.starts_with(kFilter)) continue;
     if (!key.starts_with(kLabels) || key.find(']') != key.size() - 1) {
-      violations.push_back({fmt::format("{}.{}", call.pattern, key), "only filter[labels.<label>]=<value> is a filter"});
+      violations.push_back(
+          {fmt::format("{}.{}", call.pattern, key), "only filter[labels.<label>]=<value> is a filter"});
       continue;
     }
     labels[key.substr(kLabels.size(), key.size() - kLabels.size() - 1)] = value;
@@ -52,7 +53,8 @@ bool match(const Tags& wanted, const Tags& tags) {
 
 bool has_tags(const Dataplane& dataplane, const Tags& wanted) {
   const auto& networking = dataplane.networking;
-  if (std::ranges::any_of(networking.inbound, [&](const auto& inbound) { return match(wanted, inbound.tags); })) return true;
+  if (std::ranges::any_of(networking.inbound, [&](const auto& inbound) { return match(wanted, inbound.tags); }))
+    return true;
   return match(wanted, networking.gateway ? networking.gateway->tags : Tags{});
 }
 
@@ -71,8 +73,11 @@ Result<Filter> dataplane_filter(const Call& call) {
       return gateway && gateway->type == type;
     };
   } else if (!mode.empty()) {
-    return Error{ErrorKind::Invalid, {}, {}, {{fmt::format("{}.gateway", call.pattern),
-                                               fmt::format("is \"{}\"; may be true, false, builtin or delegated", mode)}}};
+    return Error{ErrorKind::Invalid,
+                 {},
+                 {},
+                 {{fmt::format("{}.gateway", call.pattern),
+                   fmt::format("is \"{}\"; may be true, false, builtin or delegated", mode)}}};
   }
   Tags tags = tag_filter(call.request);
   if (!by_gateway && tags.empty()) return Filter{};

@@ -49,7 +49,8 @@ TEST_F(Listing, RefusesSizesThatAreNone) {
     EXPECT_THAT(invalid_fields(response), ElementsAre("size")) << size;
     EXPECT_THAT(response.body, HasSubstr("Invalid page size"));
   }
-  for (const char* offset : {"abc", "-1"}) EXPECT_EQ(send("GET", std::string("/meshes?offset=") + offset).status, 400) << offset;
+  for (const char* offset : {"abc", "-1"})
+    EXPECT_EQ(send("GET", std::string("/meshes?offset=") + offset).status, 400) << offset;
   EXPECT_EQ(send("GET", "/meshes?offset=9223372036854775807&size=1000").status, 200);
 }
 
@@ -78,8 +79,10 @@ TEST_F(Listing, FiltersByLabels) {
 
 TEST_F(Listing, FiltersDataplanesByTag) {
   EXPECT_THAT(names_in(get_json("/meshes/default/dataplanes?tag=kuma.io/service:web")), ElementsAre("web-1", "web-2"));
-  EXPECT_THAT(names_in(get_json("/meshes/default/dataplanes?tag=kuma.io/service:we&tag=kuma.io/zone:east")), ElementsAre("web-1", "web-2"));
-  EXPECT_THAT(names_in(get_json("/meshes/default/dataplanes?tag=kuma.io/service:web&tag=kuma.io/zone:west")), IsEmpty());
+  EXPECT_THAT(names_in(get_json("/meshes/default/dataplanes?tag=kuma.io/service:we&tag=kuma.io/zone:east")),
+              ElementsAre("web-1", "web-2"));
+  EXPECT_THAT(names_in(get_json("/meshes/default/dataplanes?tag=kuma.io/service:web&tag=kuma.io/zone:west")),
+              IsEmpty());
   const auto page = get_json("/meshes/default/dataplanes?tag=kuma.io/service:web&size=1");
   EXPECT_EQ(text_at(page, "/total"), "2");
   EXPECT_THAT(text_at(page, "/next"), HasSubstr("offset=1"));
@@ -94,7 +97,8 @@ TEST_F(Listing, FiltersGateways) {
   EXPECT_THAT(names_in(get_json("/meshes/prod/dataplanes?gateway=delegated")), ElementsAre("edge"));
   EXPECT_THAT(names_in(get_json("/meshes/prod/dataplanes?gateway=builtin")), IsEmpty());
   EXPECT_THAT(names_in(get_json("/meshes/prod/dataplanes?gateway=false")), ElementsAre("web-1"));
-  EXPECT_THAT(invalid_fields(send("GET", "/meshes/prod/dataplanes?gateway=foo")), ElementsAre("/meshes/{mesh}/dataplanes.gateway"));
+  EXPECT_THAT(invalid_fields(send("GET", "/meshes/prod/dataplanes?gateway=foo")),
+              ElementsAre("/meshes/{mesh}/dataplanes.gateway"));
 }
 
 TEST_F(Listing, ShowsOverviewsWithWhatIsKnown) {
@@ -107,7 +111,8 @@ TEST_F(Listing, ShowsOverviewsWithWhatIsKnown) {
   EXPECT_EQ(text_at(list, "/items/0/dataplane/networking/address"), "10.0.0.1");
   EXPECT_EQ(text_at(list, "/items/0/dataplaneInsight/subscriptions/0/id"), "s1");
   EXPECT_EQ(text_at(list, "/items/1/dataplaneInsight"), "(none)");
-  EXPECT_EQ(text_at(get_json("/meshes/default/dataplanes/web-1/_overview"), "/dataplaneInsight/subscriptions/0/id"), "s1");
+  EXPECT_EQ(text_at(get_json("/meshes/default/dataplanes/web-1/_overview"), "/dataplaneInsight/subscriptions/0/id"),
+            "s1");
   EXPECT_THAT(names_in(get_json("/meshes/default/dataplanes+insights?tag=kuma.io/service:api")), ElementsAre("api-1"));
   EXPECT_EQ(text_at(get_json("/meshes/default/dataplanes+insights/web-1"), "/name"), "web-1");
 }

@@ -37,12 +37,13 @@ void add_service(MeshFacts& facts, const Tags& tags, ServiceType type, ProxyStat
 }
 
 // With mode Exclusive a service is a MeshService and not a tag; a delegated gateway is still known by its tag.
-void add_services(MeshFacts& facts, const Networking& networking, ProxyState state, const std::string& backend, bool exclusive) {
+void add_services(MeshFacts& facts, const Networking& networking, ProxyState state, const std::string& backend,
+                  bool exclusive) {
   if (networking.gateway) {
     const bool is_builtin = networking.gateway->type == GatewayType::BUILTIN;
     if (exclusive && is_builtin) return;
-    add_service(facts, networking.gateway->tags, is_builtin ? ServiceType::GatewayBuiltin : ServiceType::GatewayDelegated,
-                state, backend);
+    add_service(facts, networking.gateway->tags,
+                is_builtin ? ServiceType::GatewayBuiltin : ServiceType::GatewayDelegated, state, backend);
     return;
   }
   if (exclusive) return;
@@ -54,8 +55,9 @@ void add_services(MeshFacts& facts, const Networking& networking, ProxyState sta
 void add_proxy(MeshFacts& facts, const Dataplane& dataplane, const DataplaneInsight* insight, bool exclusive) {
   const ProxyState state = state_of(dataplane, insight);
   const auto& gateway = dataplane.networking.gateway;
-  ProxyCount& by_type = !gateway ? facts.standard
-                                 : (gateway->type == GatewayType::BUILTIN ? facts.gateway_builtin : facts.gateway_delegated);
+  ProxyCount& by_type = !gateway
+                            ? facts.standard
+                            : (gateway->type == GatewayType::BUILTIN ? facts.gateway_builtin : facts.gateway_delegated);
   by_type.add(state);
   facts.sidecar_versions[sidecar_version(insight)].add(state);
   facts.envoy_versions[envoy_version(insight)].add(state);
@@ -90,7 +92,8 @@ ProxyState state_of(const Dataplane& dataplane, const DataplaneInsight* insight)
     return (!inbound.health || inbound.health->ready) && inbound.state != InboundState::NotReady;
   });
   if (!is_connected || ready == 0) return ProxyState::Offline;
-  return static_cast<std::size_t>(ready) < networking.inbound.size() ? ProxyState::PartiallyDegraded : ProxyState::Online;
+  return static_cast<std::size_t>(ready) < networking.inbound.size() ? ProxyState::PartiallyDegraded
+                                                                     : ProxyState::Online;
 }
 
 void ProxyCount::add(ProxyState state) {
@@ -120,16 +123,20 @@ Result<MeshFacts> gather_mesh_facts(const Store& store, const KindRegistry& kind
   const auto& services = facts.mesh.spec_as<Mesh>().mesh_services;
   const bool exclusive = services && services->mode == MeshServicesMode::Exclusive;
 
-  MESH_TRY(const Page insights, store.list({.kind = &kDataplaneInsightKind, .mesh = mesh, .name_contains = {}, .labels = {}}));
+  MESH_TRY(const Page insights,
+           store.list({.kind = &kDataplaneInsightKind, .mesh = mesh, .name_contains = {}, .labels = {}}));
   std::map<std::string_view, const Resource*> insight_of;
   for (const auto& insight : insights.items) insight_of[insight.key.name] = &insight;
 
-  MESH_TRY(const Page dataplanes, store.list({.kind = &kDataplaneKind, .mesh = mesh, .name_contains = {}, .labels = {}}));
+  MESH_TRY(const Page dataplanes,
+           store.list({.kind = &kDataplaneKind, .mesh = mesh, .name_contains = {}, .labels = {}}));
   for (const auto& dataplane : dataplanes.items) {
     const auto found = insight_of.find(dataplane.key.name);
     const Resource* insight = found == insight_of.end() ? nullptr : found->second;
-    facts.modified = std::max({facts.modified, dataplane.modified, insight != nullptr ? insight->modified : SystemTime{}});
-    add_proxy(facts, dataplane.spec_as<Dataplane>(), insight != nullptr ? insight->spec.as<DataplaneInsight>() : nullptr, exclusive);
+    facts.modified =
+        std::max({facts.modified, dataplane.modified, insight != nullptr ? insight->modified : SystemTime{}});
+    add_proxy(facts, dataplane.spec_as<Dataplane>(),
+              insight != nullptr ? insight->spec.as<DataplaneInsight>() : nullptr, exclusive);
   }
   MESH_RETURN_IF_ERROR(count_resources(facts, store, kinds, mesh));
   return facts;

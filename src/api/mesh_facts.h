@@ -1,5 +1,5 @@
-// What can be counted about a mesh: its proxies by state, version and certificate, its services, its resources. Computed
-// from the store when somebody asks, so that it is never behind.
+// What can be counted about a mesh: its proxies by state, version and certificate, its services, its resources.
+// Computed from the store when somebody asks, so that it is never behind.
 #pragma once
 
 #include <cstdint>

@@ -76,7 +76,8 @@ wire::Response get(const Context& context, const Call& call, const Kinds& kinds)
 
 void add_overview_routes(Router& router, const Context& context) {
   for (const auto& overview : kOverviews) {
-    const Kinds kinds{&overview, context.parts.kinds.find_by_name(overview.kind), context.parts.kinds.find_by_name(overview.insight)};
+    const Kinds kinds{&overview, context.parts.kinds.find_by_name(overview.kind),
+                      context.parts.kinds.find_by_name(overview.insight)};
     if (kinds.kind == nullptr || kinds.insight == nullptr) continue;
     const Answer list_answer = [&context, kinds](const Call& call) { return list(context, call, kinds); };
     const Answer get_answer = [&context, kinds](const Call& call) { return get(context, call, kinds); };

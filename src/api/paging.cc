@@ -41,7 +41,8 @@ std::string query_escape(std::string_view text) {
 std::string path_escape(std::string_view path) {
   std::string out;
   for (const unsigned char c : path) {
-    const bool plain = std::isalnum(c) || std::string_view("-_.~/+:@!$&'()*,;=").find(static_cast<char>(c)) != std::string_view::npos;
+    const bool plain =
+        std::isalnum(c) || std::string_view("-_.~/+:@!$&'()*,;=").find(static_cast<char>(c)) != std::string_view::npos;
     out += plain ? std::string(1, static_cast<char>(c)) : fmt::format("%{:02X}", c);
   }
   return out;
@@ -77,7 +78,8 @@ Result<PageRequest> parse_page(const wire::Request& request) {
   }
   if (const auto text = request.query_value("offset"); text && !text->empty()) {
     const auto offset = parse_number(*text);
-    if (!offset || *offset < 0) return Error{ErrorKind::Invalid, {}, "invalid offset: must be a number that is not negative", {}};
+    if (!offset || *offset < 0)
+      return Error{ErrorKind::Invalid, {}, "invalid offset: must be a number that is not negative", {}};
     page.offset = static_cast<std::size_t>(*offset);
   }
   return page;

@@ -3,6 +3,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+
 #include <cstddef>
 #include <string>
 
@@ -23,7 +24,8 @@ struct PageRequest {
 Result<PageRequest> parse_page(const wire::Request& request);
 wire::Response bad_page_response(const Error& error);
 
-// {"total", "items", "next"}: `next` is the whole URL of the next page, as the client reached this one; null on the last.
+// {"total", "items", "next"}: `next` is the whole URL of the next page, as the client reached this one; null on the
+// last.
 boost::json::object page_json(const wire::Request& request, const PageRequest& page, std::size_t total,
                               boost::json::array items);
 

@@ -19,10 +19,8 @@ boost::json::array list(const std::vector<Violation>& violations, const char* re
 }  // namespace
 
 wire::Response problem_response(const Problem& problem) {
-  boost::json::object body{{"type", "/std-errors"},
-                           {"status", problem.status},
-                           {"title", problem.title},
-                           {"detail", problem.detail}};
+  boost::json::object body{
+      {"type", "/std-errors"}, {"status", problem.status}, {"title", problem.title}, {"detail", problem.detail}};
   if (!problem.violations.empty()) body["invalid_parameters"] = list(problem.violations, "reason");
   body["details"] = problem.detail;  // `details` and `causes` say the same to older clients
   if (!problem.violations.empty()) body["causes"] = list(problem.violations, "message");

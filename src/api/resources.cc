@@ -73,7 +73,8 @@ wire::Response put(const Context& context, const Call& call, const Kind& kind) {
   auto outcome = context.parts.admission.put(std::move(*draft), {call.user, Via::Api});
   if (!outcome) return error_response(outcome.error(), "Could not process a resource");
   object body;
-  if (!outcome->warnings.empty()) body["warnings"] = boost::json::array(outcome->warnings.begin(), outcome->warnings.end());
+  if (!outcome->warnings.empty())
+    body["warnings"] = boost::json::array(outcome->warnings.begin(), outcome->warnings.end());
   return json_response(outcome->created ? 201 : 200, body);
 }
 
@@ -93,7 +94,8 @@ Status check_format(const Call& call) {
 
 wire::Response get(const Context& context, const Call& call, const Kind& kind) {
   if (auto refused = refuse_read(context, call, kind)) return *refused;
-  if (const auto format = check_format(call); !format) return error_response(format.error(), "Could not retrieve a resource");
+  if (const auto format = check_format(call); !format)
+    return error_response(format.error(), "Could not retrieve a resource");
   const auto resource = context.parts.store.get(key_of(call, kind));
   if (!resource) return error_response(resource.error(), "Could not retrieve a resource");
   return json_response(200, to_json(*resource));
@@ -113,7 +115,8 @@ wire::Response list(const Context& context, const Call& call, const Kind& kind) 
 }  // namespace
 
 wire::Response refuse_write(const Context& context, std::string_view kind) {
-  return problem_response({405, "Method not allowed",
+  return problem_response({405,
+                           "Method not allowed",
                            context.settings.read_only ? "This control plane does not accept changes over its API"
                                                       : fmt::format("{} is written by the control plane only", kind),
                            {}});

@@ -64,7 +64,8 @@ TEST_F(Resources, MustSayTheSameAsTheirUrl) {
 }
 
 TEST_F(Resources, ThatAreNotJsonAreABadRequest) {
-  for (const char* body : {"{nope", "[]", "\"text\"", "17", "null", "{} {}", "{\"a\":", "\xff\xfe", "{\"type\": \"Mesh\"", "\0x"}) {
+  for (const char* body :
+       {"{nope", "[]", "\"text\"", "17", "null", "{} {}", "{\"a\":", "\xff\xfe", "{\"type\": \"Mesh\"", "\0x"}) {
     const auto response = send("PUT", "/meshes/x", std::string(body) + (*body == '\0' ? "x" : ""));
     EXPECT_EQ(response.status, 400) << body;
     EXPECT_THAT(response.body, HasSubstr("\"Bad Request\"")) << body;
@@ -101,7 +102,8 @@ TEST_F(Resources, SayWhichMethodsTheyHave) {
 }
 
 TEST_F(Resources, ThatOnlyTheControlPlaneWritesCannotBeWritten) {
-  const auto response = send("PUT", "/meshes/default/dataplane-insights/web-1", R"({"type": "DataplaneInsight", "mesh": "default", "name": "web-1"})");
+  const auto response = send("PUT", "/meshes/default/dataplane-insights/web-1",
+                             R"({"type": "DataplaneInsight", "mesh": "default", "name": "web-1"})");
   EXPECT_EQ(response.status, 405);
   EXPECT_THAT(response.body, HasSubstr("\"Method not allowed\""));
 }
@@ -115,11 +117,14 @@ TEST_F(Resources, CannotBeWrittenWhenTheApiIsReadOnly) {
 
 TEST_F(Resources, OfPoliciesHaveTheirFieldsUnderSpec) {
   EXPECT_EQ(send("PUT", "/meshes/default/meshspeeds/slow",
-                 R"({"type": "MeshSpeed", "mesh": "default", "name": "slow", "spec": {"limit": 5}})").status, 201);
+                 R"({"type": "MeshSpeed", "mesh": "default", "name": "slow", "spec": {"limit": 5}})")
+                .status,
+            201);
   EXPECT_EQ(text_at(get_json("/meshes/default/meshspeeds/slow"), "/spec/limit"), "5");
   EXPECT_EQ(text_at(get_json("/meshes/default/mesh-speeds/slow"), "/spec/limit"), "5");
-  EXPECT_THAT(invalid_fields(send("PUT", "/meshes/default/meshspeeds/slow",
-                                  R"({"type": "MeshSpeed", "mesh": "default", "name": "slow", "spec": {"limit": "x", "unit": 7}})")),
+  EXPECT_THAT(invalid_fields(send(
+                  "PUT", "/meshes/default/meshspeeds/slow",
+                  R"({"type": "MeshSpeed", "mesh": "default", "name": "slow", "spec": {"limit": "x", "unit": 7}})")),
               ElementsAre("spec.limit", "spec.unit"));
 }
 

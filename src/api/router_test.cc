@@ -54,7 +54,8 @@ TEST(Router, SaysWhichMethodsAPathHas) {
 }
 
 TEST(Router, KnowsNoOtherPaths) {
-  for (const char* path : {"", "meshes", "/nope", "/meshes/a/b", "/meshes//dataplanes/x", "//", "//meshes", "/meshes/a/dataplanes/b/c"}) {
+  for (const char* path :
+       {"", "meshes", "/nope", "/meshes/a/b", "/meshes//dataplanes/x", "//", "//meshes", "/meshes/a/dataplanes/b/c"}) {
     const auto match = the_router().find("GET", path);
     EXPECT_EQ(match.answer, nullptr) << path;
     EXPECT_THAT(match.allowed, IsEmpty()) << path;

@@ -30,12 +30,17 @@ class Sockets : public ApiTest {
     listeners.limits.max_body_bytes = 10'000;
     listeners.tls.certificate_pem = pair_.certificate_pem;
     listeners.tls.key_pem = pair_.key_pem.reveal();
-    auto started = ApiServer::start(loop_, {store, *admission, kinds, issuer, verifier, &configs, clock}, {}, listeners);
+    auto started =
+        ApiServer::start(loop_, {store, *admission, kinds, issuer, verifier, &configs, clock}, {}, listeners);
     EXPECT_TRUE(started) << started.error().message();
     server_ = std::move(*started);
   }
-  std::string http(const std::string& path) const { return "http://127.0.0.1:" + std::to_string(server_->http_port()) + path; }
-  std::string https(const std::string& path) const { return "https://127.0.0.1:" + std::to_string(server_->https_port()) + path; }
+  std::string http(const std::string& path) const {
+    return "http://127.0.0.1:" + std::to_string(server_->http_port()) + path;
+  }
+  std::string https(const std::string& path) const {
+    return "https://127.0.0.1:" + std::to_string(server_->https_port()) + path;
+  }
   static Result<wire::Response> fetch(const std::string& url, const std::string& ca = {}) {
     wire::ClientRequest request;
     request.url = url;
@@ -93,7 +98,8 @@ TEST_F(Sockets, SayWhichPortIsTaken) {
   listeners.http_address = "127.0.0.1";
   listeners.http_port = server_->http_port();
   listeners.https = false;
-  const auto second = ApiServer::start(loop_, {store, *admission, kinds, issuer, verifier, &configs, clock}, {}, listeners);
+  const auto second =
+      ApiServer::start(loop_, {store, *admission, kinds, issuer, verifier, &configs, clock}, {}, listeners);
   ASSERT_FALSE(second);
   EXPECT_THAT(second.error().message(), HasSubstr(std::to_string(server_->http_port())));
 }

@@ -96,12 +96,15 @@ class Fields {
 
 wire::Response token_response(const Result<Secret>& token) {
   if (token) return text_response(200, token->reveal());
-  if (token.error().kind == ErrorKind::NotFound) return problem_response({404, "Signing Key not found", token.error().text, {}});
+  if (token.error().kind == ErrorKind::NotFound)
+    return problem_response({404, "Signing Key not found", token.error().text, {}});
   return error_response(token.error(), "Could not issue a token");
 }
 
-std::optional<wire::Response> refuse(const Context& context, const Call& call, const Allowed& who, std::string_view what) {
-  if (const auto allowed = check_access(who, call.user, what); !allowed) return error_response(allowed.error(), "Could not issue a token");
+std::optional<wire::Response> refuse(const Context& context, const Call& call, const Allowed& who,
+                                     std::string_view what) {
+  if (const auto allowed = check_access(who, call.user, what); !allowed)
+    return error_response(allowed.error(), "Could not issue a token");
   if (!context.settings.enable_token_issuer) {
     return problem_response({400, "Could not issue a token", "This control plane does not issue tokens", {}});
   }
@@ -114,20 +117,25 @@ wire::Response invalid_request(std::vector<Violation> violations) {
 
 wire::Response dataplane_token(const Context& context, const Call& call, const object& body) {
   Fields fields(body);
-  DataplaneClaims claims{.name = fields.text("name"), .mesh = fields.text("mesh"), .tags = fields.tags("tags"),
-                         .type = fields.text("type"), .workload = fields.text("workload")};
+  DataplaneClaims claims{.name = fields.text("name"),
+                         .mesh = fields.text("mesh"),
+                         .tags = fields.tags("tags"),
+                         .type = fields.text("type"),
+                         .workload = fields.text("workload")};
   const Duration valid_for = fields.valid_for(false);
   if (claims.mesh.empty()) fields.violations.insert(fields.violations.begin(), {"mesh", "cannot be empty"});
   if (!claims.type.empty() && claims.type != "dataplane" && claims.type != "ingress" && claims.type != "egress") {
     fields.violations.push_back({"type", fmt::format("is \"{}\"; may be dataplane, ingress or egress", claims.type)});
   }
   if (!fields.violations.empty()) return invalid_request(std::move(fields.violations));
-  if (auto refused = refuse(context, call, context.settings.access.generate_dp_token, "generate dataplane tokens")) return *refused;
+  if (auto refused = refuse(context, call, context.settings.access.generate_dp_token, "generate dataplane tokens"))
+    return *refused;
   return token_response(context.parts.issuer.issue(claims, valid_for));
 }
 
 wire::Response zone_token(const Context& context, const Call& call, const object& body) {
-  if (auto refused = refuse(context, call, context.settings.access.generate_zone_token, "generate zone tokens")) return *refused;
+  if (auto refused = refuse(context, call, context.settings.access.generate_zone_token, "generate zone tokens"))
+    return *refused;
   Fields fields(body);
   const std::string zone = fields.text("zone");
   const auto scope = fields.texts("scope");
@@ -138,7 +146,8 @@ wire::Response zone_token(const Context& context, const Call& call, const object
 }
 
 wire::Response user_token(const Context& context, const Call& call, const object& body) {
-  if (auto refused = refuse(context, call, context.settings.access.generate_user_token, "generate user tokens")) return *refused;
+  if (auto refused = refuse(context, call, context.settings.access.generate_user_token, "generate user tokens"))
+    return *refused;
   Fields fields(body);
   const User user{fields.text("name"), fields.texts("groups").value_or(std::vector<std::string>{})};
   if (user.name.empty()) fields.violations.push_back({"name", "cannot be empty"});

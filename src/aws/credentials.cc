@@ -15,16 +15,20 @@ class CredentialChain final : public CredentialSource {
   explicit CredentialChain(ChainNeeds needs) : needs_(std::move(needs)) {}
 
   Result<Credentials> load() override {
-    for (const auto place : {load_from_environment, load_from_web_identity, load_from_profile, load_from_container, load_from_instance}) {
+    for (const auto place :
+         {load_from_environment, load_from_web_identity, load_from_profile, load_from_container, load_from_instance}) {
       MESH_TRY(auto found, place(needs_));
       if (found) return std::move(*found);
     }
     if (is_in_ecs_task(needs_.environment)) {
-      return error(ErrorKind::NotFound, "this ECS task has no role: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not set; give its task definition "
-                                        "a taskRoleArn (the role of the host is not used)");
+      return error(
+          ErrorKind::NotFound,
+          "this ECS task has no role: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not set; give its task definition "
+          "a taskRoleArn (the role of the host is not used)");
     }
-    return error(ErrorKind::NotFound, "there are no AWS credentials: not in the environment, no web identity, no profile, no container "
-                                      "credentials, and the instance metadata is not to be asked");
+    return error(ErrorKind::NotFound,
+                 "there are no AWS credentials: not in the environment, no web identity, no profile, no container "
+                 "credentials, and the instance metadata is not to be asked");
   }
 
  private:
@@ -33,7 +37,9 @@ class CredentialChain final : public CredentialSource {
 
 }  // namespace
 
-std::unique_ptr<CredentialSource> make_credential_chain(ChainNeeds needs) { return std::make_unique<CredentialChain>(std::move(needs)); }
+std::unique_ptr<CredentialSource> make_credential_chain(ChainNeeds needs) {
+  return std::make_unique<CredentialChain>(std::move(needs));
+}
 
 bool CredentialCache::is_due(SystemTime now) const {
   if (!held_) return true;

@@ -41,7 +41,8 @@ std::unique_ptr<CredentialSource> make_credential_chain(ChainNeeds needs);
 // before the end tries at every call. Thread-safe; get() blocks when it renews.
 class CredentialCache {
  public:
-  CredentialCache(std::unique_ptr<CredentialSource> source, const Clock& clock) : source_(std::move(source)), clock_(clock) {}
+  CredentialCache(std::unique_ptr<CredentialSource> source, const Clock& clock)
+      : source_(std::move(source)), clock_(clock) {}
   Result<Credentials> get();
 
  private:

@@ -12,11 +12,11 @@
 namespace mesh::aws {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
 using test::credentials_json;
 using test::response;
 using test::World;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
 class Folder {
  public:
@@ -80,14 +80,15 @@ TEST(CredentialChain, ShowsTheAgentTheTokenThatItsFileHoldsNow) {
 }
 
 TEST(CredentialChain, AsksForKeysOverPlainHttpOnlyOnThisMachine) {
-  for (const char* url : {"http://10.0.0.1/x", "http://169.254.170.2.evil/x", "http://127.0.0.1@evil/x", "http://localhost.evil/", "http://127.evil/x", "ftp://x/",
-                          "http://169.254.169.254/x"}) {
+  for (const char* url : {"http://10.0.0.1/x", "http://169.254.170.2.evil/x", "http://127.0.0.1@evil/x",
+                          "http://localhost.evil/", "http://127.evil/x", "ftp://x/", "http://169.254.169.254/x"}) {
     World world;
     world.network.answer = [](const auto&) { return response(200, credentials_json("ASIA3")); };
     EXPECT_FALSE(world.load({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", url}})) << url;
     EXPECT_THAT(world.network.requests, testing::IsEmpty()) << url;
   }
-  for (const char* url : {"https://agent.example/x", "http://169.254.170.23/x", "http://[fd00:ec2::23]/x", "http://localhost:99/x"}) {
+  for (const char* url :
+       {"https://agent.example/x", "http://169.254.170.23/x", "http://[fd00:ec2::23]/x", "http://localhost:99/x"}) {
     World world;
     world.network.answer = [](const auto&) { return response(200, credentials_json("ASIA3")); };
     EXPECT_TRUE(world.load({{"AWS_CONTAINER_CREDENTIALS_FULL_URI", url}})) << url;
@@ -97,7 +98,9 @@ TEST(CredentialChain, AsksForKeysOverPlainHttpOnlyOnThisMachine) {
 TEST(CredentialChain, AsksThreeTimesBeforeItGivesUp) {
   World world;
   int asked = 0;
-  world.network.answer = [&](const auto&) { return ++asked < 3 ? response(500, "") : response(200, credentials_json("ASIA4")); };
+  world.network.answer = [&](const auto&) {
+    return ++asked < 3 ? response(500, "") : response(200, credentials_json("ASIA4"));
+  };
   EXPECT_TRUE(world.load({{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"}}));
   asked = -100;
   EXPECT_FALSE(world.load({{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"}}));
@@ -125,9 +128,10 @@ TEST(CredentialChain, AsksTheInstanceWithASessionElsewhere) {
   };
   const auto found = world.load({});
   ASSERT_TRUE(found) << found.error().message();
-  EXPECT_THAT(world.network.urls(), ElementsAre("PUT http://169.254.169.254/latest/api/token",
-                                                "GET http://169.254.169.254/latest/meta-data/iam/security-credentials/",
-                                                "GET http://169.254.169.254/latest/meta-data/iam/security-credentials/host-role"));
+  EXPECT_THAT(world.network.urls(),
+              ElementsAre("PUT http://169.254.169.254/latest/api/token",
+                          "GET http://169.254.169.254/latest/meta-data/iam/security-credentials/",
+                          "GET http://169.254.169.254/latest/meta-data/iam/security-credentials/host-role"));
   world.network.requests.clear();
   EXPECT_FALSE(world.load({{"AWS_EC2_METADATA_DISABLED", "true"}}));
   EXPECT_THAT(world.network.requests, testing::IsEmpty());
@@ -136,14 +140,17 @@ TEST(CredentialChain, AsksTheInstanceWithASessionElsewhere) {
 std::string assumed(const std::string& action, const std::string& key) {
   return "<" + action + "Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><" + action +
          "Result><Credentials><AccessKeyId>" + key +
-         "</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2026-11-24T12:20:00Z</Expiration></Credentials></" +
+         "</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</"
+         "SessionToken><Expiration>2026-11-24T12:20:00Z</Expiration></Credentials></" +
          action + "Result><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></" + action + "Response>";
 }
 
 TEST(CredentialChain, AssumesTheRoleOfAProfileWithTheKeysOfItsSource) {
   World world;
   const Folder folder;
-  folder.write(".aws/config", "[default]\nregion = eu-west-1\n[profile work]\nrole_arn = arn:aws:iam::123456789012:role/work\nsource_profile = base\nexternal_id=x1\n");
+  folder.write(".aws/config",
+               "[default]\nregion = eu-west-1\n[profile work]\nrole_arn = "
+               "arn:aws:iam::123456789012:role/work\nsource_profile = base\nexternal_id=x1\n");
   folder.write(".aws/credentials", "# keys\n[base]\naws_access_key_id = AKIABASE\naws_secret_access_key = s3\n");
   world.network.answer = [](const auto&) { return response(200, assumed("AssumeRole", "ASIA6")); };
   const auto found = world.load({{"HOME", folder.path()}, {"AWS_PROFILE", "work"}, {"AWS_REGION", "eu-west-3"}});
@@ -152,16 +159,20 @@ TEST(CredentialChain, AssumesTheRoleOfAProfileWithTheKeysOfItsSource) {
   const auto& request = world.network.requests.at(0);
   EXPECT_EQ(request.url, "https://sts.eu-west-3.amazonaws.com/");
   EXPECT_EQ(request.body,
-            "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fwork&RoleSessionName=taskmesh&"
+            "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fwork&"
+            "RoleSessionName=taskmesh&"
             "DurationSeconds=3600&ExternalId=x1");
-  EXPECT_THAT(std::string(*request.headers.find("authorization")), HasSubstr("Credential=AKIABASE/20261124/eu-west-3/sts/"));
+  EXPECT_THAT(std::string(*request.headers.find("authorization")),
+              HasSubstr("Credential=AKIABASE/20261124/eu-west-3/sts/"));
 }
 
 TEST(CredentialChain, SaysWhatIsWrongWithAProfile) {
   World world;
   const Folder folder;
-  folder.write(".aws/config", "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\n[profile b]\nrole_arn = arn:aws:iam::123456789012:role/b\n"
-                              "source_profile = a\n[profile sso]\nsso_session = x\n");
+  folder.write(".aws/config",
+               "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/a\nsource_profile = b\n[profile b]\nrole_arn = "
+               "arn:aws:iam::123456789012:role/b\n"
+               "source_profile = a\n[profile sso]\nsso_session = x\n");
   const std::string home = folder.path();
   EXPECT_THAT(world.load({{"HOME", home}, {"AWS_PROFILE", "a"}}).error().message(), HasSubstr("again and again"));
   EXPECT_THAT(world.load({{"HOME", home}, {"AWS_PROFILE", "sso"}}).error().message(), HasSubstr("sso_session"));
@@ -173,7 +184,9 @@ TEST(CredentialChain, ExchangesAWebIdentityWithoutASignature) {
   const Folder folder;
   const std::string token = folder.write("jwt", "ey.J.h");
   world.network.answer = [](const auto&) { return response(200, assumed("AssumeRoleWithWebIdentity", "ASIA7")); };
-  const auto found = world.load({{"AWS_WEB_IDENTITY_TOKEN_FILE", token}, {"AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/w"}, {"AWS_REGION", "eu-west-1"}});
+  const auto found = world.load({{"AWS_WEB_IDENTITY_TOKEN_FILE", token},
+                                 {"AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/w"},
+                                 {"AWS_REGION", "eu-west-1"}});
   ASSERT_TRUE(found) << found.error().message();
   EXPECT_EQ(found->keys.access_key_id, "ASIA7");
   EXPECT_FALSE(world.network.requests[0].headers.find("authorization"));
@@ -182,11 +195,15 @@ TEST(CredentialChain, ExchangesAWebIdentityWithoutASignature) {
 
 // Gives keys 1, 2, 3 … that live for six hours; or an error.
 struct CountingSource final : CredentialSource {
-  CountingSource(const Clock& clock_in, int& loads_in, bool& is_down_in) : clock(clock_in), loads(loads_in), is_down(is_down_in) {}
+  CountingSource(const Clock& clock_in, int& loads_in, bool& is_down_in)
+      : clock(clock_in), loads(loads_in), is_down(is_down_in) {}
   Result<Credentials> load() override {
     ++loads;
     if (is_down) return error(ErrorKind::Unavailable, "the agent is down");
-    return Credentials{.keys = {std::to_string(loads), Secret("s"), Secret("t")}, .expires = clock.now() + std::chrono::hours(6), .source = "", .role_arn = ""};
+    return Credentials{.keys = {std::to_string(loads), Secret("s"), Secret("t")},
+                       .expires = clock.now() + std::chrono::hours(6),
+                       .source = "",
+                       .role_arn = ""};
   }
   const Clock& clock;
   int& loads;
@@ -227,14 +244,17 @@ TEST(CredentialCache, KeepsTheOldKeysWhileTheNewOnesCannotBeHad) {
 TEST(OwnRegion, IsThatOfTheTaskWhenNothingElseSaysIt) {
   World world;
   world.network.answer = [](const auto&) {
-    return response(200, R"({"TaskARN":"arn:aws:ecs:eu-north-1:123456789012:task/c/1","Containers":[{"Networks":[{"IPv4Addresses":["10.0.0.7"]}]}]})");
+    return response(
+        200,
+        R"({"TaskARN":"arn:aws:ecs:eu-north-1:123456789012:task/c/1","Containers":[{"Networks":[{"IPv4Addresses":["10.0.0.7"]}]}]})");
   };
   const Environment task{{"ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/abc"}};
   EXPECT_EQ((*find_own_region(world.needs(task)))->name, "eu-north-1");
   EXPECT_THAT(world.network.urls(), ElementsAre("GET http://169.254.170.2/v4/abc/task"));
   EXPECT_EQ(fetch_task_metadata(world.needs(task))->address, "10.0.0.7");
   EXPECT_EQ((*find_own_region(world.needs({{"AWS_REGION", "us-gov-west-1"}})))->partition, "aws-us-gov");
-  EXPECT_THAT(find_own_region(world.needs({{"AWS_REGION", "eu-west-1.evil"}})).error().message(), HasSubstr("AWS_REGION"));
+  EXPECT_THAT(find_own_region(world.needs({{"AWS_REGION", "eu-west-1.evil"}})).error().message(),
+              HasSubstr("AWS_REGION"));
 }
 
 }  // namespace

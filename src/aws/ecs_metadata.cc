@@ -32,7 +32,8 @@ std::string address_in(const boost::json::value& document) {
 Result<TaskMetadata> parse_task_metadata(std::string_view body) {
   boost::system::error_code problem;
   const auto document = boost::json::parse(body, problem);
-  if (problem || !document.is_object()) return error(ErrorKind::Unavailable, "the ECS task metadata is not a JSON object");
+  if (problem || !document.is_object())
+    return error(ErrorKind::Unavailable, "the ECS task metadata is not a JSON object");
   TaskMetadata out;
   out.task_arn = text_at(document, "/TaskARN");
   out.cluster = text_at(document, "/Cluster");
@@ -57,7 +58,8 @@ Result<TaskMetadata> fetch_task_metadata(const ChainNeeds& needs) {
 Result<std::string> task_region(const ChainNeeds& needs) {
   MESH_TRY(const TaskMetadata task, fetch_task_metadata(needs));
   const auto arn = parse_arn(task.task_arn);
-  if (!arn || arn->region.empty()) return error(ErrorKind::Unavailable, "the ECS task metadata does not tell the region");
+  if (!arn || arn->region.empty())
+    return error(ErrorKind::Unavailable, "the ECS task metadata does not tell the region");
   return arn->region;
 }
 

@@ -5,7 +5,9 @@ namespace {
 
 constexpr const char* kSpace = "https://iam.amazonaws.com/doc/2010-05-08/";
 
-Error untrusted(const std::string& what) { return error(ErrorKind::Unavailable, "the answer of AWS IAM cannot be trusted: " + what); }
+Error untrusted(const std::string& what) {
+  return error(ErrorKind::Unavailable, "the answer of AWS IAM cannot be trusted: " + what);
+}
 
 Status read_tags(const XmlElement& tags, std::map<std::string, std::string>& out) {
   for (const XmlElement& tag : tags.children) {
@@ -39,10 +41,13 @@ Result<Role> read_role(const XmlElement& root) {
   return role;
 }
 
-Result<Role> get_role(const Caller& caller, const std::string& partition, const KeyPair& keys, const std::string& name) {
+Result<Role> get_role(const Caller& caller, const std::string& partition, const KeyPair& keys,
+                      const std::string& name) {
   MESH_TRY(const Endpoint endpoint, iam_endpoint(partition));
   MESH_TRY(const XmlElement root,
-           call_query(caller, {"IAM", "iam", endpoint, {{"Action", "GetRole"}, {"Version", "2010-05-08"}, {"RoleName", name}}}, &keys));
+           call_query(caller,
+                      {"IAM", "iam", endpoint, {{"Action", "GetRole"}, {"Version", "2010-05-08"}, {"RoleName", name}}},
+                      &keys));
   return read_role(root);
 }
 

@@ -9,7 +9,7 @@
 namespace mesh::aws {
 
 struct Role {
-  std::string arn, name, id;                 // the id (AROA…) is never given twice
+  std::string arn, name, id;  // the id (AROA…) is never given twice
   std::map<std::string, std::string> tags;
 };
 // NotFound: there is no such role in the account of these keys.

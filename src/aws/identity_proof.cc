@@ -1,10 +1,10 @@
 #include "aws/identity_proof.h"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <boost/json.hpp>
 
 #include "aws/crypto.h"
 #include "base/encoding.h"
@@ -28,13 +28,18 @@ bool consists_of(std::string_view text, std::size_t least, std::size_t most, All
   return text.size() >= least && text.size() <= most && std::all_of(text.begin(), text.end(), allowed);
 }
 bool is_audience(std::string_view text) {
-  return consists_of(text, 1, kLongestName, [](char c) { return is_lower(c) || is_digit(c) || c == '.' || c == '-' || c == ':' || c == '_'; });
+  return consists_of(text, 1, kLongestName,
+                     [](char c) { return is_lower(c) || is_digit(c) || c == '.' || c == '-' || c == ':' || c == '_'; });
 }
 bool is_name(std::string_view text, std::size_t least) {
-  return consists_of(text, least, kLongestName, [](char c) { return is_lower(c) || is_upper(c) || is_digit(c) || c == '.' || c == '-' || c == '_'; });
+  return consists_of(text, least, kLongestName, [](char c) {
+    return is_lower(c) || is_upper(c) || is_digit(c) || c == '.' || c == '-' || c == '_';
+  });
 }
 bool is_session_token(std::string_view text) {
-  return consists_of(text, 1, kLongestToken, [](char c) { return is_lower(c) || is_upper(c) || is_digit(c) || c == '+' || c == '/' || c == '='; });
+  return consists_of(text, 1, kLongestToken, [](char c) {
+    return is_lower(c) || is_upper(c) || is_digit(c) || c == '+' || c == '/' || c == '=';
+  });
 }
 // Keys of users begin with AKIA; those of roles with ASIA.
 bool is_temporary_key(std::string_view text) {
@@ -57,8 +62,9 @@ Status check_claims(const ProofClaims& claims) {
 // Lengths before the parts: no two different lists of claims give the same bytes.
 std::string binding_of(const ProofClaims& claims) {
   std::string bytes;
-  for (const std::string_view part : {std::string_view("taskmesh-identity-1"), std::string_view(claims.audience), std::string_view(claims.mesh),
-                                      std::string_view(claims.name), std::string_view(claims.type)}) {
+  for (const std::string_view part :
+       {std::string_view("taskmesh-identity-1"), std::string_view(claims.audience), std::string_view(claims.mesh),
+        std::string_view(claims.name), std::string_view(claims.type)}) {
     const auto size = static_cast<std::uint32_t>(part.size());
     for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>(static_cast<unsigned char>(size >> shift));
     bytes += part;
@@ -82,7 +88,8 @@ std::string print(const IdentityProof& proof) {
 
 Result<IdentityProof> read(const boost::json::object& fields) {
   std::array<std::string, 10> values;
-  constexpr std::array<std::string_view, 10> kNames = {"aud", "mesh", "name", "type", "region", "endpoint", "date", "key", "token", "sig"};
+  constexpr std::array<std::string_view, 10> kNames = {"aud",      "mesh", "name", "type",  "region",
+                                                       "endpoint", "date", "key",  "token", "sig"};
   if (fields.size() != kNames.size()) return invalid("proof", "does not have the fields of one");
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     const auto* value = fields.if_contains(kNames[i]);
@@ -112,19 +119,29 @@ Result<IdentityProof> read(const boost::json::object& fields) {
 
 bool looks_like_identity_proof(std::string_view text) { return text.starts_with("taskmesh-aws-"); }
 
-Result<Secret> make_identity_proof(const ProofClaims& claims, const KeyPair& keys, const Region& region, StsEndpoint endpoint, SystemTime now) {
+Result<Secret> make_identity_proof(const ProofClaims& claims, const KeyPair& keys, const Region& region,
+                                   StsEndpoint endpoint, SystemTime now) {
   MESH_RETURN_IF_ERROR(check_claims(claims));
   if (!is_temporary_key(keys.access_key_id) || !is_session_token(keys.session_token.reveal())) {
-    return invalid("credentials", "are not those of a role: only the temporary keys of an IAM role prove an identity, not those of a user");
+    return invalid(
+        "credentials",
+        "are not those of a role: only the temporary keys of an IAM role prove an identity, not those of a user");
   }
   MESH_TRY(const Endpoint sts, sts_endpoint(region, endpoint));
   const SigningRequest request{.method = "POST",
                                .path = "/",
                                .query = {},
-                               .headers = {{"Host", sts.host}, {"Content-Type", std::string(kContentType)}, {std::string(kBindingHeader), binding_of(claims)}},
+                               .headers = {{"Host", sts.host},
+                                           {"Content-Type", std::string(kContentType)},
+                                           {std::string(kBindingHeader), binding_of(claims)}},
                                .body = std::string(kBody)};
-  IdentityProof proof{.claims = claims, .region = &region, .endpoint = endpoint, .signed_at = now, .access_key_id = keys.access_key_id,
-                      .session_token = keys.session_token, .signature = {}};
+  IdentityProof proof{.claims = claims,
+                      .region = &region,
+                      .endpoint = endpoint,
+                      .signed_at = now,
+                      .access_key_id = keys.access_key_id,
+                      .session_token = keys.session_token,
+                      .signature = {}};
   proof.signature = Secret(sign(request, keys, {sts.signing_region, "sts"}, now).hex);
   return Secret(print(proof));
 }
@@ -138,7 +155,8 @@ Result<IdentityProof> parse_identity_proof(std::string_view text) {
   const auto document = boost::json::parse(*json, problem);
   if (problem || !document.is_object()) return invalid("proof", "is not a JSON object");
   MESH_TRY(IdentityProof proof, read(document.get_object()));
-  if (!equal_constant_time(print(proof), text)) return invalid("proof", "is not written as one must be: its fields, in their order, and nothing else");
+  if (!equal_constant_time(print(proof), text))
+    return invalid("proof", "is not written as one must be: its fields, in their order, and nothing else");
   return proof;
 }
 
@@ -153,9 +171,11 @@ Result<wire::ClientRequest> caller_identity_request(const IdentityProof& proof) 
   request.headers.add("X-Amz-Date", date);
   request.headers.add("X-Amz-Security-Token", proof.session_token.reveal());
   request.headers.add(std::string(kBindingHeader), binding_of(proof.claims));
-  request.headers.add("Authorization", fmt::format("AWS4-HMAC-SHA256 Credential={}/{}/{}/sts/aws4_request, SignedHeaders={}, Signature={}",
-                                                   proof.access_key_id, date.substr(0, 8), sts.signing_region, kSignedHeaders,
-                                                   proof.signature.reveal()));
+  request.headers.add(
+      "Authorization",
+      fmt::format("AWS4-HMAC-SHA256 Credential={}/{}/{}/sts/aws4_request, SignedHeaders={}, Signature={}",
+                  proof.access_key_id, date.substr(0, 8), sts.signing_region, kSignedHeaders,
+                  proof.signature.reveal()));
   return request;
 }
 

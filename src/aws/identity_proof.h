@@ -1,9 +1,10 @@
 // How a proxy proves which IAM role it runs with: it signs a GetCallerIdentity request and hands over what is needed to
-// send it. Who verifies puts the request together himself and sends it to STS, which says whose signature it is. A proof
-// carries no URL, no headers and no body, so there is nothing in it that could send a request elsewhere or change it.
+// send it. Who verifies puts the request together himself and sends it to STS, which says whose signature it is. A
+// proof carries no URL, no headers and no body, so there is nothing in it that could send a request elsewhere or change
+// it.
 //
-// One signed header binds it to a control plane (the name that was dialled and verified by TLS), to a proxy and its type.
-// It is a bearer credential for these, for as long as AWS honours the signature: five minutes.
+// One signed header binds it to a control plane (the name that was dialled and verified by TLS), to a proxy and its
+// type. It is a bearer credential for these, for as long as AWS honours the signature: five minutes.
 #pragma once
 
 #include <string>
@@ -22,7 +23,7 @@ struct ProofClaims {
   std::string audience;  // host name or address of the control plane, in lower case
   std::string mesh;      // empty for zone proxies
   std::string name;
-  std::string type;      // "dataplane", "ingress", "egress"
+  std::string type;  // "dataplane", "ingress", "egress"
 
   friend bool operator==(const ProofClaims&, const ProofClaims&) = default;
 };
@@ -38,8 +39,8 @@ struct IdentityProof {
 };
 
 // Invalid: the keys are not those of a role, or a claim has a form that a proof cannot have.
-Result<Secret> make_identity_proof(const ProofClaims& claims, const KeyPair& keys, const Region& region, StsEndpoint endpoint,
-                                   SystemTime now);
+Result<Secret> make_identity_proof(const ProofClaims& claims, const KeyPair& keys, const Region& region,
+                                   StsEndpoint endpoint, SystemTime now);
 
 // There is exactly one way to write a proof: what is not byte for byte that is Invalid (unknown, doubled or renamed
 // fields, another order, white space). What is wrong is said without quoting it.

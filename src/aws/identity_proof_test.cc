@@ -38,14 +38,16 @@ TEST(IdentityProof, GivesBackTheRequestThatWasSigned) {
 
   // Signing what is to be sent gives the signature that is sent.
   SigningRequest signing{.method = request->method, .path = "/", .query = {}, .headers = {}, .body = request->body};
-  for (const char* name : {"Host", "Content-Type", "X-Taskmesh-Binding"}) signing.headers.emplace_back(name, std::string(*request->headers.find(name)));
+  for (const char* name : {"Host", "Content-Type", "X-Taskmesh-Binding"})
+    signing.headers.emplace_back(name, std::string(*request->headers.find(name)));
   const auto again = sign(signing, role_keys(), {"eu-west-1", "sts"}, kNow);
   EXPECT_EQ(request->headers.find("authorization"), again.headers.back().second);
 }
 
 TEST(IdentityProof, IsBoundToEachOfItsClaims) {
   const auto binding = [](const ProofClaims& claims) {
-    return std::string(*caller_identity_request(*parse_identity_proof(proof_text(claims)))->headers.find("x-taskmesh-binding"));
+    return std::string(
+        *caller_identity_request(*parse_identity_proof(proof_text(claims)))->headers.find("x-taskmesh-binding"));
   };
   const std::string ours = binding(kClaims);
   EXPECT_NE(ours, binding({"cp2.mesh.local", "default", "kv-1", "dataplane"}));
@@ -61,10 +63,13 @@ TEST(IdentityProof, CanBeWrittenInOneWayOnly) {
   ASSERT_TRUE(parse_identity_proof(with_json(json)));
   EXPECT_FALSE(parse_identity_proof(edited("\"aud\":", "\"x\":1,\"aud\":"))) << "a field that is not known";
   EXPECT_FALSE(parse_identity_proof(edited("\"aud\":", "\"aud\":\"other\",\"aud\":"))) << "a field twice";
-  EXPECT_FALSE(parse_identity_proof(edited("\"aud\":", "\"AUD\":\"other\",\"aud\":"))) << "a field in capitals beside it";
+  EXPECT_FALSE(parse_identity_proof(edited("\"aud\":", "\"AUD\":\"other\",\"aud\":")))
+      << "a field in capitals beside it";
   EXPECT_FALSE(parse_identity_proof(edited("\"aud\":", "\"Aud\":"))) << "a field in capitals";
   EXPECT_FALSE(parse_identity_proof(edited("\"aud\":", " \"aud\":"))) << "white space";
-  EXPECT_FALSE(parse_identity_proof(edited("\"mesh\":\"default\",\"name\":\"kv-1\"", "\"name\":\"kv-1\",\"mesh\":\"default\""))) << "another order";
+  EXPECT_FALSE(
+      parse_identity_proof(edited("\"mesh\":\"default\",\"name\":\"kv-1\"", "\"name\":\"kv-1\",\"mesh\":\"default\"")))
+      << "another order";
   EXPECT_FALSE(parse_identity_proof(edited("kv-1", "kv-\\u0031"))) << "another way to write a character";
   EXPECT_FALSE(parse_identity_proof(edited("\"default\"", "[\"default\"]"))) << "a list";
   EXPECT_FALSE(parse_identity_proof(edited("\"default\"", "null")));
@@ -78,11 +83,13 @@ TEST(IdentityProof, CanBeWrittenInOneWayOnly) {
 }
 
 TEST(IdentityProof, LeavesNoRoomForOtherPlacesOrLines) {
-  for (const char* region : {"eu-west-9", "eu-west-1.amazonaws.com.evil", "eu-west-1@evil", "evil:443", "eu-west-1/x", "eu-west-1?x=", "eu-west-1#", "",
-                             "eu-west-1\\r\\nHost: evil", "EU-WEST-1"}) {
-    EXPECT_FALSE(parse_identity_proof(edited("\"region\":\"eu-west-1\"", std::string("\"region\":\"") + region + "\""))) << region;
+  for (const char* region : {"eu-west-9", "eu-west-1.amazonaws.com.evil", "eu-west-1@evil", "evil:443", "eu-west-1/x",
+                             "eu-west-1?x=", "eu-west-1#", "", "eu-west-1\\r\\nHost: evil", "EU-WEST-1"}) {
+    EXPECT_FALSE(parse_identity_proof(edited("\"region\":\"eu-west-1\"", std::string("\"region\":\"") + region + "\"")))
+        << region;
   }
-  for (const char* endpoint : {"", "REGIONAL", "https://evil/", "fips", "vpce"}) {  // there is no FIPS endpoint in that region
+  for (const char* endpoint :
+       {"", "REGIONAL", "https://evil/", "fips", "vpce"}) {  // there is no FIPS endpoint in that region
     EXPECT_FALSE(parse_identity_proof(edited("\"regional\"", std::string("\"") + endpoint + "\""))) << endpoint;
   }
   for (const char* name : {"kv-1\\r\\nx: y", "kv 1", "kv\\u0000", "ｋv-1", "kv/1", "", "../kv"}) {
@@ -91,7 +98,8 @@ TEST(IdentityProof, LeavesNoRoomForOtherPlacesOrLines) {
   for (const char* audience : {"cp@evil", "CP.mesh.local", "https://cp", "cp/x", "cp\\n", "ср.mesh.local", ""}) {
     EXPECT_FALSE(parse_identity_proof(edited("cp.mesh.local", audience))) << audience;
   }
-  for (const char* date : {"20261124T112000", "20261124T112000Z\\r\\n", "20269924T112000Z", "2026-11-24T11:20:00Z", ""}) {
+  for (const char* date :
+       {"20261124T112000", "20261124T112000Z\\r\\n", "20269924T112000Z", "2026-11-24T11:20:00Z", ""}) {
     EXPECT_FALSE(parse_identity_proof(edited("20261124T112000Z", date))) << date;
   }
   EXPECT_FALSE(parse_identity_proof(edited("ASIAEXAMPLEEXAMPLE00", "AKIAEXAMPLEEXAMPLE00"))) << "the key of a user";
@@ -100,7 +108,8 @@ TEST(IdentityProof, LeavesNoRoomForOtherPlacesOrLines) {
   EXPECT_FALSE(parse_identity_proof(edited("\"TOKEN/with+signs==\"", "\"\"")));
   EXPECT_FALSE(parse_identity_proof(edited("TOKEN", std::string(9000, 'T'))));
   EXPECT_FALSE(parse_identity_proof(edited("\"sig\":\"", "\"sig\":\"0")));
-  EXPECT_FALSE(parse_identity_proof(edited(std::string(parse_identity_proof(proof_text())->signature.reveal()), ""))) << "unsigned";
+  EXPECT_FALSE(parse_identity_proof(edited(std::string(parse_identity_proof(proof_text())->signature.reveal()), "")))
+      << "unsigned";
   EXPECT_FALSE(parse_identity_proof(edited("\"type\":\"dataplane\"", "\"type\":\"Dataplane\"")));
   EXPECT_FALSE(parse_identity_proof("taskmesh-aws-1." + std::string(100'000, 'A')));
 }

@@ -50,7 +50,8 @@ Profiles load_profiles(const Environment& environment) {
   };
   Profiles out;
   // The credentials file is read last: what it says of a profile wins.
-  for (const auto& [file, is_config] : {std::pair{path("AWS_CONFIG_FILE", "/.aws/config"), true}, {path("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials"), false}}) {
+  for (const auto& [file, is_config] : {std::pair{path("AWS_CONFIG_FILE", "/.aws/config"), true},
+                                        {path("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials"), false}}) {
     if (file.empty()) continue;
     if (const auto text = read_file(file, 1UL << 20)) read_profiles(*text, is_config, out);
   }
@@ -79,7 +80,8 @@ class ProfileReader {
     const Profile& profile = found->second;
     for (const char* unsupported : {"credential_process", "sso_session", "sso_account_id"}) {
       if (profile.contains(unsupported) && !profile.contains("role_arn") && !profile.contains("aws_access_key_id")) {
-        return invalid(where, std::string("uses ") + unsupported + ", which this program does not; give it keys or a role");
+        return invalid(where,
+                       std::string("uses ") + unsupported + ", which this program does not; give it keys or a role");
       }
     }
     if (!value_of(profile, "role_arn").empty()) {
@@ -98,7 +100,8 @@ class ProfileReader {
     out.keys.secret_access_key = Secret(value_of(profile, "aws_secret_access_key"));
     out.keys.session_token = Secret(value_of(profile, "aws_session_token"));
     if (out.keys.access_key_id.empty() && out.keys.secret_access_key.empty()) return std::optional<Credentials>();
-    if (out.keys.access_key_id.empty() || out.keys.secret_access_key.empty()) return invalid(where, "has only half of its keys");
+    if (out.keys.access_key_id.empty() || out.keys.secret_access_key.empty())
+      return invalid(where, "has only half of its keys");
     return std::optional(std::move(out));
   }
 
@@ -109,7 +112,9 @@ class ProfileReader {
     if (source == "EcsContainer") return load_from_container(needs_);
     if (source == "Ec2InstanceMetadata") return load_from_instance(needs_);
     if (!value_of(profile, "web_identity_token_file").empty()) return std::optional<Credentials>();  // needs none
-    return invalid(where, "has a role_arn, but neither source_profile nor a credential_source of Environment, EcsContainer or Ec2InstanceMetadata");
+    return invalid(where,
+                   "has a role_arn, but neither source_profile nor a credential_source of Environment, EcsContainer or "
+                   "Ec2InstanceMetadata");
   }
 
   Found assume(const Profile& profile, const std::string& where, Found source) {

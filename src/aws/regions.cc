@@ -24,8 +24,8 @@ constexpr auto kRegions = std::to_array<Region>({
     {"us-gov-east-1", kGovernment},  {"us-gov-west-1", kGovernment},
 });
 
-constexpr std::array<std::string_view, 6> kFipsRegions = {"us-east-1",     "us-east-2",     "us-west-1",
-                                                          "us-west-2",     "us-gov-east-1", "us-gov-west-1"};
+constexpr std::array<std::string_view, 6> kFipsRegions = {"us-east-1", "us-east-2",     "us-west-1",
+                                                          "us-west-2", "us-gov-east-1", "us-gov-west-1"};
 
 struct EndpointClass {
   StsEndpoint endpoint;
@@ -36,12 +36,15 @@ constexpr auto kEndpoints = std::to_array<EndpointClass>(
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-std::string_view domain_of(std::string_view partition) { return partition == kChina ? ".amazonaws.com.cn" : ".amazonaws.com"; }
+std::string_view domain_of(std::string_view partition) {
+  return partition == kChina ? ".amazonaws.com.cn" : ".amazonaws.com";
+}
 
 }  // namespace
 
 const Region* find_region(std::string_view name) {
-  const auto found = std::find_if(kRegions.begin(), kRegions.end(), [&](const Region& region) { return region.name == name; });
+  const auto found =
+      std::find_if(kRegions.begin(), kRegions.end(), [&](const Region& region) { return region.name == name; });
   return found == kRegions.end() ? nullptr : &*found;
 }
 
@@ -64,7 +67,8 @@ Result<Endpoint> sts_endpoint(const Region& region, StsEndpoint endpoint) {
   switch (endpoint) {
     case StsEndpoint::Regional: return Endpoint{"sts." + name + std::string(domain_of(region.partition)), name};
     case StsEndpoint::Global:
-      if (region.partition != kCommercial) return invalid("endpoint", "there is no global STS endpoint in partition " + std::string(region.partition));
+      if (region.partition != kCommercial)
+        return invalid("endpoint", "there is no global STS endpoint in partition " + std::string(region.partition));
       return Endpoint{"sts.amazonaws.com", "us-east-1"};
     case StsEndpoint::Fips:
       if (std::find(kFipsRegions.begin(), kFipsRegions.end(), region.name) == kFipsRegions.end()) {
@@ -102,7 +106,9 @@ std::optional<Arn> parse_arn(std::string_view text) {
   return Arn{parts[1], parts[2], parts[3], parts[4], std::string(text)};
 }
 
-bool is_account_id(std::string_view text) { return text.size() == 12 && std::all_of(text.begin(), text.end(), is_digit); }
+bool is_account_id(std::string_view text) {
+  return text.size() == 12 && std::all_of(text.begin(), text.end(), is_digit);
+}
 
 bool is_role_name(std::string_view text) {
   constexpr std::string_view kOthers = "_+=,.@-";

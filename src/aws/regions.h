@@ -1,5 +1,6 @@
-// Where AWS's services are: partitions, regions and the host names of the endpoints that we use. A region that is not in
-// the table does not exist for us: its name may have come from somebody who wants a request sent to a place of his choosing.
+// Where AWS's services are: partitions, regions and the host names of the endpoints that we use. A region that is not
+// in the table does not exist for us: its name may have come from somebody who wants a request sent to a place of his
+// choosing.
 #pragma once
 
 #include <optional>

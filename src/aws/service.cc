@@ -15,15 +15,18 @@ bool is_loopback_url(std::string_view url) {
     if (!url.starts_with(host)) continue;
     const auto end = url.substr(7).find_first_of("/?#");
     return url.substr(7, end).find('@') == std::string_view::npos &&
-           (host != "http://localhost" || url.size() == host.size() || url[host.size()] == ':' || url[host.size()] == '/');
+           (host != "http://localhost" || url.size() == host.size() || url[host.size()] == ':' ||
+            url[host.size()] == '/');
   }
   return false;
 }
 
 Status check_url(const std::string& variable, const std::string& url) {
   if (url.starts_with("https://") || is_loopback_url(url)) return {};
-  return invalid(variable, "is \"" + url + "\"; must be an https:// URL: what AWS answers decides who may come in, so it may come over "
-                           "plain HTTP only from this machine");
+  return invalid(variable,
+                 "is \"" + url +
+                     "\"; must be an https:// URL: what AWS answers decides who may come in, so it may come over "
+                     "plain HTTP only from this machine");
 }
 
 // AWS's codes are words; anything else is not repeated.
@@ -40,17 +43,21 @@ bool is_one_of(const std::string& code, std::initializer_list<std::string_view> 
 
 // It asks us to slow down.
 bool is_throttled(int status, const std::string& code) {
-  return status == 429 || code.contains("Throttl") || is_one_of(code, {"RequestLimitExceeded", "TooManyRequestsException", "SlowDown"});
+  return status == 429 || code.contains("Throttl") ||
+         is_one_of(code, {"RequestLimitExceeded", "TooManyRequestsException", "SlowDown"});
 }
 
 ErrorKind kind_of(int status, const std::string& code) {
   const auto is = [&](std::initializer_list<std::string_view> codes) { return is_one_of(code, codes); };
-  if (status / 100 != 4 || is_throttled(status, code) || is({"PriorRequestNotComplete", "IDPCommunicationError"})) return ErrorKind::Unavailable;
-  if (is({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "SignatureDoesNotMatch", "IncompleteSignature",
-          "MissingAuthenticationToken", "RequestExpired", "InvalidIdentityToken", "UnrecognizedClientException"})) {
+  if (status / 100 != 4 || is_throttled(status, code) || is({"PriorRequestNotComplete", "IDPCommunicationError"}))
+    return ErrorKind::Unavailable;
+  if (is({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "SignatureDoesNotMatch",
+          "IncompleteSignature", "MissingAuthenticationToken", "RequestExpired", "InvalidIdentityToken",
+          "UnrecognizedClientException"})) {
     return ErrorKind::Unauthenticated;
   }
-  if (is({"AccessDenied", "AccessDeniedException", "OptInRequired"}) || status == 403 || status == 401) return ErrorKind::Denied;
+  if (is({"AccessDenied", "AccessDeniedException", "OptInRequired"}) || status == 403 || status == 401)
+    return ErrorKind::Denied;
   if (is({"NoSuchEntity", "NoSuchHostedZone"}) || status == 404) return ErrorKind::NotFound;
   return ErrorKind::Invalid;
 }
@@ -102,13 +109,16 @@ Result<XmlElement> call_query(const Caller& caller, const QueryCall& call, const
   request.body = signing.body;
   for (const auto& [name, value] : signing.headers) request.headers.add(name, value);
   if (keys != nullptr) {
-    const Signature signature = sign(signing, *keys, {call.endpoint.signing_region, call.signing_service}, caller.clock->now());
+    const Signature signature =
+        sign(signing, *keys, {call.endpoint.signing_region, call.signing_service}, caller.clock->now());
     for (const auto& [name, value] : signature.headers) request.headers.add(name, value);
   }
-  return send_query(caller, call.service, call.form.empty() ? std::string() : call.form.front().second, std::move(request));
+  return send_query(caller, call.service, call.form.empty() ? std::string() : call.form.front().second,
+                    std::move(request));
 }
 
-Result<XmlElement> send_query(const Caller& caller, const std::string& service, const std::string& operation, wire::ClientRequest request) {
+Result<XmlElement> send_query(const Caller& caller, const std::string& service, const std::string& operation,
+                              wire::ClientRequest request) {
   const SteadyTime begin = caller.clock->steady();
   const auto count = [&](CallResult result) {
     if (caller.counters) caller.counters->note(operation, result, caller.clock->steady() - begin);
@@ -120,26 +130,33 @@ Result<XmlElement> send_query(const Caller& caller, const std::string& service, 
   auto response = caller.fetch(std::move(request));
   if (!response) {
     count(CallResult::Unavailable);
-    return error(ErrorKind::Unavailable, "AWS " + service + " cannot be reached at " + url + ": " + response.error().message());
+    return error(ErrorKind::Unavailable,
+                 "AWS " + service + " cannot be reached at " + url + ": " + response.error().message());
   }
   auto answer = read_query_answer(service, *response);
-  if (answer) count(CallResult::Ok);
-  else if (answer.error().kind != ErrorKind::Unavailable) count(CallResult::Refused);
-  else count(is_throttled(response->status, code_of(response->body)) ? CallResult::Throttled : CallResult::Unavailable);
+  if (answer)
+    count(CallResult::Ok);
+  else if (answer.error().kind != ErrorKind::Unavailable)
+    count(CallResult::Refused);
+  else
+    count(is_throttled(response->status, code_of(response->body)) ? CallResult::Throttled : CallResult::Unavailable);
   return answer;
 }
 
 Result<XmlElement> read_query_answer(const std::string& service, const wire::Response& response) {
   if (response.status != 200) {
     const std::string code = code_of(response.body);
-    return error(kind_of(response.status, code), "AWS " + service + " answered with status " + std::to_string(response.status) + ", " + clean_code(code));
+    return error(kind_of(response.status, code), "AWS " + service + " answered with status " +
+                                                     std::to_string(response.status) + ", " + clean_code(code));
   }
   const auto type = response.headers.find("content-type").value_or("");
   if (type != "text/xml" && !type.starts_with("text/xml;")) {
     return error(ErrorKind::Unavailable, "AWS " + service + " did not answer with XML");
   }
   auto root = parse_xml(response.body, {.bytes = kLargestAnswer});
-  if (!root) return error(ErrorKind::Unavailable, "AWS " + service + " answered with XML that cannot be trusted: " + root.error().message());
+  if (!root)
+    return error(ErrorKind::Unavailable,
+                 "AWS " + service + " answered with XML that cannot be trusted: " + root.error().message());
   return root;
 }
 

@@ -17,8 +17,8 @@
 
 namespace mesh::aws {
 
-// Where requests really go. AWS_ENDPOINT_URL_<SERVICE> and AWS_ENDPOINT_URL (VPC endpoints, emulators) replace the address
-// that is connected to, and never the host that is signed.
+// Where requests really go. AWS_ENDPOINT_URL_<SERVICE> and AWS_ENDPOINT_URL (VPC endpoints, emulators) replace the
+// address that is connected to, and never the host that is signed.
 class Addresses {
  public:
   // Reads AWS_CA_BUNDLE; Invalid: a URL is none, or is plain HTTP to another machine, whose answers anybody could give.
@@ -49,13 +49,14 @@ struct QueryCall {
   Endpoint endpoint;
   std::vector<std::pair<std::string, std::string>> form;
 };
-// The root of the answer. Unavailable: it cannot be reached, is overloaded or throttles. Unauthenticated, Denied, NotFound,
-// Invalid: it refused, with AWS's code in the text and never more of what it said: that may quote what was sent.
-// `keys` null: the request is not signed.
+// The root of the answer. Unavailable: it cannot be reached, is overloaded or throttles. Unauthenticated, Denied,
+// NotFound, Invalid: it refused, with AWS's code in the text and never more of what it said: that may quote what was
+// sent. `keys` null: the request is not signed.
 Result<XmlElement> call_query(const Caller& caller, const QueryCall& call, const KeyPair* keys);
 
 // The same for a request of this operation ("GetCallerIdentity") that was put together elsewhere.
-Result<XmlElement> send_query(const Caller& caller, const std::string& service, const std::string& operation, wire::ClientRequest request);
+Result<XmlElement> send_query(const Caller& caller, const std::string& service, const std::string& operation,
+                              wire::ClientRequest request);
 Result<XmlElement> read_query_answer(const std::string& service, const wire::Response& response);
 
 }  // namespace mesh::aws

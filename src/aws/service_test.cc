@@ -9,15 +9,17 @@
 namespace mesh::aws {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
 using test::response;
 using test::World;
+using testing::HasSubstr;
+using testing::Not;
 
 const std::string kIdentity =
     "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>"
-    "<Arn>arn:aws:sts::123456789012:assumed-role/kv/task-1</Arn><UserId>AROAEXAMPLE:task-1</UserId><Account>123456789012</Account>"
-    "</GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetCallerIdentityResponse>";
+    "<Arn>arn:aws:sts::123456789012:assumed-role/kv/task-1</Arn><UserId>AROAEXAMPLE:task-1</"
+    "UserId><Account>123456789012</Account>"
+    "</GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></"
+    "GetCallerIdentityResponse>";
 
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
   const auto at = text.find(what);
@@ -47,13 +49,20 @@ TEST(CallerIdentity, IsNotFoundInAnythingElse) {
   EXPECT_FALSE(identity_in(response(200, "<!DOCTYPE x [<!ENTITY a \"b\">]>" + kIdentity)));
   EXPECT_FALSE(identity_in(response(201, kIdentity)));
   EXPECT_FALSE(identity_in(response(302, "")));
-  EXPECT_FALSE(identity_in(response(200, replaced(kIdentity, "<RequestId>1", "<RequestId>" + std::string(300'000, '1'))))) << "too large";
-  EXPECT_FALSE(identity_in(response(200, "<!DOCTYPE b [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]><x>&b;</x>"))) << "a bomb";
-  EXPECT_FALSE(identity_in(response(200, replaced(kIdentity, "https://sts.amazonaws.com/doc/2011-06-15/", "https://evil/"))));
+  EXPECT_FALSE(
+      identity_in(response(200, replaced(kIdentity, "<RequestId>1", "<RequestId>" + std::string(300'000, '1')))))
+      << "too large";
+  EXPECT_FALSE(identity_in(response(200, "<!DOCTYPE b [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]><x>&b;</x>")))
+      << "a bomb";
+  EXPECT_FALSE(
+      identity_in(response(200, replaced(kIdentity, "https://sts.amazonaws.com/doc/2011-06-15/", "https://evil/"))));
   // Another action whose answer somebody may write into (that was CVE-2020-16250).
-  EXPECT_FALSE(identity_in(response(200, "<DecodeAuthorizationMessageResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">" + kIdentity +
-                                             "</DecodeAuthorizationMessageResponse>")));
-  const std::string result = kIdentity.substr(kIdentity.find("<GetCallerIdentityResult>"), kIdentity.find("<ResponseMetadata>") - kIdentity.find("<GetCallerIdentityResult>"));
+  EXPECT_FALSE(identity_in(
+      response(200, "<DecodeAuthorizationMessageResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">" +
+                        kIdentity + "</DecodeAuthorizationMessageResponse>")));
+  const std::string result =
+      kIdentity.substr(kIdentity.find("<GetCallerIdentityResult>"),
+                       kIdentity.find("<ResponseMetadata>") - kIdentity.find("<GetCallerIdentityResult>"));
   EXPECT_FALSE(identity_in(response(200, replaced(kIdentity, "<ResponseMetadata>", result + "<ResponseMetadata>"))));
   EXPECT_FALSE(identity_in(response(200, replaced(kIdentity, "<ResponseMetadata>", "<Arn>x</Arn><ResponseMetadata>"))));
   EXPECT_FALSE(identity_in(response(200, replaced(kIdentity, "<UserId>", "<Arn>x</Arn><UserId>"))));
@@ -62,8 +71,9 @@ TEST(CallerIdentity, IsNotFoundInAnythingElse) {
 
 TEST(Call, TellsWhatTheCallerCanDoAndNeverWhatAwsQuotes) {
   const auto refused = [](int status, const std::string& code) {
-    return read_query_answer("STS", response(status, "<ErrorResponse><Error><Type>Sender</Type><Code>" + code +
-                                                         "</Code><Message>the token SECRET is</Message></Error></ErrorResponse>"))
+    return read_query_answer(
+               "STS", response(status, "<ErrorResponse><Error><Type>Sender</Type><Code>" + code +
+                                           "</Code><Message>the token SECRET is</Message></Error></ErrorResponse>"))
         .error();
   };
   EXPECT_EQ(refused(403, "ExpiredToken").kind, ErrorKind::Unauthenticated);
@@ -78,7 +88,8 @@ TEST(Call, TellsWhatTheCallerCanDoAndNeverWhatAwsQuotes) {
 }
 
 TEST(Addresses, AreReplacedOneByOneOrAllTogether) {
-  const auto addresses = Addresses::from({{"AWS_ENDPOINT_URL", "https://vpce.example/"}, {"AWS_ENDPOINT_URL_STS", "http://127.0.0.1:5000"}});
+  const auto addresses = Addresses::from(
+      {{"AWS_ENDPOINT_URL", "https://vpce.example/"}, {"AWS_ENDPOINT_URL_STS", "http://127.0.0.1:5000"}});
   ASSERT_TRUE(addresses);
   EXPECT_EQ(addresses->url_of("STS", "sts.eu-west-1.amazonaws.com"), "http://127.0.0.1:5000");
   EXPECT_EQ(addresses->url_of("IAM", "iam.amazonaws.com"), "https://vpce.example");
@@ -86,7 +97,8 @@ TEST(Addresses, AreReplacedOneByOneOrAllTogether) {
 }
 
 TEST(Addresses, AreNotPlainHttpToOtherMachines) {
-  for (const char* url : {"http://sts.eu-west-1.amazonaws.com", "http://10.0.0.1", "http://127.0.0.1@evil", "http://localhost.evil", "ftp://x", "sts"}) {
+  for (const char* url : {"http://sts.eu-west-1.amazonaws.com", "http://10.0.0.1", "http://127.0.0.1@evil",
+                          "http://localhost.evil", "ftp://x", "sts"}) {
     EXPECT_FALSE(Addresses::from({{"AWS_ENDPOINT_URL_STS", url}})) << url;
   }
 }
@@ -94,10 +106,12 @@ TEST(Addresses, AreNotPlainHttpToOtherMachines) {
 TEST(GetRole, IsSignedForTheOneRegionOfIamAndGivesTheTags) {
   World world;
   world.network.answer = [](const auto&) {
-    return response(200,
-                    "<GetRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><GetRoleResult><Role><Path>/</Path>"
-                    "<Arn>arn:aws:iam::123456789012:role/kv</Arn><RoleName>kv</RoleName><RoleId>AROAEXAMPLE</RoleId>"
-                    "<Tags><member><Key>kuma.io/type</Key><Value>dataplane</Value></member></Tags></Role></GetRoleResult></GetRoleResponse>");
+    return response(
+        200,
+        "<GetRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><GetRoleResult><Role><Path>/</Path>"
+        "<Arn>arn:aws:iam::123456789012:role/kv</Arn><RoleName>kv</RoleName><RoleId>AROAEXAMPLE</RoleId>"
+        "<Tags><member><Key>kuma.io/type</Key><Value>dataplane</Value></member></Tags></Role></GetRoleResult></"
+        "GetRoleResponse>");
   };
   const auto needs = world.needs({});
   const auto role = get_role(needs.caller, "aws", {"ASIA", Secret("s"), Secret("t")}, "kv");
@@ -148,7 +162,8 @@ TEST(Endpoints, AreThoseOfTheTable) {
   EXPECT_EQ(sts_endpoint(*find_region("eu-west-1"), StsEndpoint::Global)->signing_region, "us-east-1");
   EXPECT_FALSE(sts_endpoint(*find_region("cn-north-1"), StsEndpoint::Global));
   EXPECT_FALSE(sts_endpoint(*find_region("eu-west-1"), StsEndpoint::Fips));
-  for (const char* region : {"", "x.amazonaws.com.evil", "eu-west-1@evil", "EU-WEST-1", "eu-west-1 ", "eu-west-1/", "../x"}) {
+  for (const char* region :
+       {"", "x.amazonaws.com.evil", "eu-west-1@evil", "EU-WEST-1", "eu-west-1 ", "eu-west-1/", "../x"}) {
     EXPECT_EQ(find_region(region), nullptr) << region;
   }
 }

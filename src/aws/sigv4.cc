@@ -23,7 +23,8 @@ std::string to_lower(std::string_view text) {
 }
 
 bool is_unreserved(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
 }
 
 int hex_value(char c) {
@@ -71,7 +72,8 @@ std::string remove_dots(std::string_view path) {
 std::string encode_rest(std::string_view path) {
   std::string out;
   for (std::size_t i = 0; i < path.size(); ++i) {
-    const bool is_encoded = path[i] == '%' && i + 2 < path.size() && hex_value(path[i + 1]) >= 0 && hex_value(path[i + 2]) >= 0;
+    const bool is_encoded =
+        path[i] == '%' && i + 2 < path.size() && hex_value(path[i + 1]) >= 0 && hex_value(path[i + 2]) >= 0;
     out += is_encoded ? "%" : uri_encode(path.substr(i, 1), true);
   }
   return out;
@@ -90,7 +92,8 @@ std::string canonical_query(std::string_view query) {
     const auto part = query.substr(0, end);
     if (!part.empty()) {
       const auto equal = std::min(part.find('='), part.size());
-      parts.emplace_back(uri_encode(uri_decode(part.substr(0, equal))), uri_encode(uri_decode(part.substr(std::min(equal + 1, part.size())))));
+      parts.emplace_back(uri_encode(uri_decode(part.substr(0, equal))),
+                         uri_encode(uri_decode(part.substr(std::min(equal + 1, part.size())))));
     }
     query.remove_prefix(std::min(end + 1, query.size()));
   }
@@ -105,8 +108,10 @@ std::string squeeze(std::string_view value) {
   std::string out;
   for (const char c : value) {
     const bool is_space = c == ' ' || c == '\t' || c == '\n' || c == '\r';
-    if (!is_space) out += c;
-    else if (!out.empty() && out.back() != ' ') out += ' ';
+    if (!is_space)
+      out += c;
+    else if (!out.empty() && out.back() != ' ')
+      out += ' ';
   }
   if (out.ends_with(' ')) out.pop_back();
   return out;
@@ -117,10 +122,12 @@ std::string credential_scope_of(const std::string& date, const SigningScope& sco
 }
 
 std::string text_to_sign(const std::string& date, const SigningScope& scope, const std::string& canonical_request) {
-  return fmt::format("{}\n{}\n{}\n{}", kAlgorithm, date, credential_scope_of(date, scope), hex_encode(sha256(canonical_request)));
+  return fmt::format("{}\n{}\n{}\n{}", kAlgorithm, date, credential_scope_of(date, scope),
+                     hex_encode(sha256(canonical_request)));
 }
 
-std::string sign_text(const std::string& text, const KeyPair& keys, const std::string& date, const SigningScope& scope) {
+std::string sign_text(const std::string& text, const KeyPair& keys, const std::string& date,
+                      const SigningScope& scope) {
   const Secret day_key(hmac_sha256("AWS4" + keys.secret_access_key.reveal(), date.substr(0, 8)));
   const Secret region_key(hmac_sha256(day_key.reveal(), scope.region));
   const Secret service_key(hmac_sha256(region_key.reveal(), scope.service));
@@ -133,8 +140,10 @@ std::string sign_text(const std::string& text, const KeyPair& keys, const std::s
 std::string uri_encode(std::string_view text, bool keep_slashes) {
   std::string out;
   for (const char c : text) {
-    if (is_unreserved(c) || (keep_slashes && c == '/')) out += c;
-    else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    if (is_unreserved(c) || (keep_slashes && c == '/'))
+      out += c;
+    else
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return out;
 }
@@ -150,14 +159,20 @@ std::string amz_date(SystemTime time) {
 }
 
 Result<SystemTime> parse_amz_date(std::string_view text) {
-  constexpr std::string_view kShape = "dddddddd" "T" "dddddd" "Z";
-  const auto fits = [&](std::size_t i) { return kShape[i] == 'd' ? text[i] >= '0' && text[i] <= '9' : text[i] == kShape[i]; };
+  constexpr std::string_view kShape =
+      "dddddddd"
+      "T"
+      "dddddd"
+      "Z";
+  const auto fits = [&](std::size_t i) {
+    return kShape[i] == 'd' ? text[i] >= '0' && text[i] <= '9' : text[i] == kShape[i];
+  };
   bool good = text.size() == kShape.size();
   for (std::size_t i = 0; good && i < kShape.size(); ++i) good = fits(i);
   if (good) {
     const std::string t(text);
-    auto time = parse_time(t.substr(0, 4) + "-" + t.substr(4, 2) + "-" + t.substr(6, 2) + "T" + t.substr(9, 2) + ":" + t.substr(11, 2) +
-                           ":" + t.substr(13, 2) + "Z");
+    auto time = parse_time(t.substr(0, 4) + "-" + t.substr(4, 2) + "-" + t.substr(6, 2) + "T" + t.substr(9, 2) + ":" +
+                           t.substr(11, 2) + ":" + t.substr(13, 2) + "Z");
     // Written back it must be the same: no 31st of February.
     if (time && amz_date(*time) == text) return time;
   }
@@ -194,26 +209,30 @@ Signature sign(const SigningRequest& request, const KeyPair& keys, const Signing
   const std::string credential_scope = credential_scope_of(out.amz_date, scope);
   out.string_to_sign = text_to_sign(out.amz_date, scope, out.canonical_request);
   out.hex = sign_text(out.string_to_sign, keys, out.amz_date, scope);
-  out.headers.emplace_back("Authorization", fmt::format("{} Credential={}/{}, SignedHeaders={}, Signature={}", kAlgorithm,
-                                                        keys.access_key_id, credential_scope, out.signed_headers, out.hex));
+  out.headers.emplace_back("Authorization",
+                           fmt::format("{} Credential={}/{}, SignedHeaders={}, Signature={}", kAlgorithm,
+                                       keys.access_key_id, credential_scope, out.signed_headers, out.hex));
   return out;
 }
 
-std::string presign(const SigningRequest& request, const KeyPair& keys, const SigningScope& scope, SystemTime now, std::chrono::seconds valid_for) {
+std::string presign(const SigningRequest& request, const KeyPair& keys, const SigningScope& scope, SystemTime now,
+                    std::chrono::seconds valid_for) {
   const std::string date = amz_date(now);
-  std::vector<std::pair<std::string, std::string>> fields = {{"X-Amz-Algorithm", std::string(kAlgorithm)},
-                                                             {"X-Amz-Credential", keys.access_key_id + "/" + credential_scope_of(date, scope)},
-                                                             {"X-Amz-Date", date},
-                                                             {"X-Amz-Expires", std::to_string(valid_for.count())},
-                                                             {"X-Amz-SignedHeaders", "host"}};
+  std::vector<std::pair<std::string, std::string>> fields = {
+      {"X-Amz-Algorithm", std::string(kAlgorithm)},
+      {"X-Amz-Credential", keys.access_key_id + "/" + credential_scope_of(date, scope)},
+      {"X-Amz-Date", date},
+      {"X-Amz-Expires", std::to_string(valid_for.count())},
+      {"X-Amz-SignedHeaders", "host"}};
   if (!keys.session_token.empty()) fields.emplace_back("X-Amz-Security-Token", keys.session_token.reveal());
   const std::string query = request.query + (request.query.empty() ? "" : "&") + form_encode(fields);
   std::string host;
   for (const auto& [name, value] : request.headers) {
     if (to_lower(name) == "host") host = squeeze(value);
   }
-  const std::string canonical = fmt::format("{}\n{}\n{}\nhost:{}\n\nhost\n{}", request.method, canonical_path(request.path, {}), canonical_query(query), host,
-                                            hex_encode(sha256(request.body)));
+  const std::string canonical =
+      fmt::format("{}\n{}\n{}\nhost:{}\n\nhost\n{}", request.method, canonical_path(request.path, {}),
+                  canonical_query(query), host, hex_encode(sha256(request.body)));
   return query + "&X-Amz-Signature=" + sign_text(text_to_sign(date, scope, canonical), keys, date, scope);
 }
 

@@ -33,15 +33,15 @@ struct SigningRequest {
 };
 
 struct SigningOptions {
-  bool normalize_path = true;        // every service but S3
-  bool encode_path_twice = true;     // the same
-  bool add_content_sha256 = false;   // the header x-amz-content-sha256: S3 alone wants it
-  bool sign_session_token = true;    // a few old services want it outside the signature
+  bool normalize_path = true;       // every service but S3
+  bool encode_path_twice = true;    // the same
+  bool add_content_sha256 = false;  // the header x-amz-content-sha256: S3 alone wants it
+  bool sign_session_token = true;   // a few old services want it outside the signature
 };
 
 struct Signature {
-  std::string amz_date;               // 20150830T123600Z
-  std::string signed_headers;         // host;x-amz-date
+  std::string amz_date;                           // 20150830T123600Z
+  std::string signed_headers;                     // host;x-amz-date
   std::string canonical_request, string_to_sign;  // for tests: they hold the session token, so never log them
   std::string hex;
   // What to add to the request: x-amz-date, x-amz-security-token, authorization …
@@ -51,9 +51,10 @@ struct Signature {
 Signature sign(const SigningRequest& request, const KeyPair& keys, const SigningScope& scope, SystemTime now,
                const SigningOptions& options = {});
 
-// The signature as part of the query: who has it may send the request for so long. Host is the only header that is signed.
-// Returns the whole query.
-std::string presign(const SigningRequest& request, const KeyPair& keys, const SigningScope& scope, SystemTime now, std::chrono::seconds valid_for);
+// The signature as part of the query: who has it may send the request for so long. Host is the only header that is
+// signed. Returns the whole query.
+std::string presign(const SigningRequest& request, const KeyPair& keys, const SigningScope& scope, SystemTime now,
+                    std::chrono::seconds valid_for);
 
 std::string amz_date(SystemTime time);
 // Exactly the form that amz_date() writes, and a time that exists. Invalid otherwise.

@@ -10,15 +10,17 @@ SystemTime at(const char* time) { return *parse_time(time); }
 KeyPair documented_keys() { return {"AKIDEXAMPLE", Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"), Secret()}; }
 
 TEST(Signature, IsThatOfTheExampleInTheDocumentationOfAws) {
-  const SigningRequest request{.method = "GET",
-                               .path = "/",
-                               .query = "Action=ListUsers&Version=2010-05-08",
-                               .headers = {{"Host", "iam.amazonaws.com"}, {"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}},
-                               .body = {}};
+  const SigningRequest request{
+      .method = "GET",
+      .path = "/",
+      .query = "Action=ListUsers&Version=2010-05-08",
+      .headers = {{"Host", "iam.amazonaws.com"}, {"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}},
+      .body = {}};
   const Signature signature = sign(request, documented_keys(), {"us-east-1", "iam"}, at("2015-08-30T12:36:00Z"));
   EXPECT_EQ(signature.hex, "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7");
   EXPECT_EQ(signature.headers.back().second,
-            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, SignedHeaders=content-type;host;x-amz-date, "
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, "
+            "SignedHeaders=content-type;host;x-amz-date, "
             "Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7");
 }
 
@@ -52,8 +54,8 @@ TEST(Signature, OfAQueryInAnyOrderIsThatOfOtherSigners) {
 
 TEST(Signature, TakesPathsAsTheServicesDo) {
   const auto path_line = [](const std::string& path) {
-    const auto signature = sign({.method = "GET", .path = path, .query = {}, .headers = {{"Host", "x"}}, .body = {}}, documented_keys(),
-                                {"us-east-1", "service"}, at("2015-08-30T12:36:00Z"));
+    const auto signature = sign({.method = "GET", .path = path, .query = {}, .headers = {{"Host", "x"}}, .body = {}},
+                                documented_keys(), {"us-east-1", "service"}, at("2015-08-30T12:36:00Z"));
     const auto begin = signature.canonical_request.find('\n') + 1;
     return signature.canonical_request.substr(begin, signature.canonical_request.find('\n', begin) - begin);
   };
@@ -66,7 +68,11 @@ TEST(Signature, TakesPathsAsTheServicesDo) {
 }
 
 TEST(Signature, SqueezesTheValuesOfHeadersAndJoinsThoseOfOneName) {
-  const auto signature = sign({.method = "GET", .path = "/", .query = {}, .headers = {{"Host", "x"}, {"My", " a   b "}, {"MY", "c"}}, .body = {}},
+  const auto signature = sign({.method = "GET",
+                               .path = "/",
+                               .query = {},
+                               .headers = {{"Host", "x"}, {"My", " a   b "}, {"MY", "c"}},
+                               .body = {}},
                               documented_keys(), {"us-east-1", "service"}, at("2015-08-30T12:36:00Z"));
   EXPECT_THAT(signature.canonical_request, testing::HasSubstr("\nmy:a b,c\n"));
 }
@@ -75,8 +81,8 @@ TEST(AmzDate, IsReadOnlyInTheOneFormThatItIsWrittenIn) {
   const SystemTime time = at("2026-02-28T23:59:59Z");
   EXPECT_EQ(amz_date(time), "20260228T235959Z");
   EXPECT_EQ(*parse_amz_date("20260228T235959Z"), time);
-  for (const char* wrong : {"", "20260231T000000Z", "20260228T235960Z", "20260228t235959Z", "2026-02-28T23:59:59Z", "20260228T235959Z ", "20260228T235959+",
-                            "２0260228T23595Z"}) {
+  for (const char* wrong : {"", "20260231T000000Z", "20260228T235960Z", "20260228t235959Z", "2026-02-28T23:59:59Z",
+                            "20260228T235959Z ", "20260228T235959+", "２0260228T23595Z"}) {
     EXPECT_FALSE(parse_amz_date(wrong)) << wrong;
   }
 }

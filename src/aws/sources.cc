@@ -28,8 +28,10 @@ bool may_be_plain(std::string_view url) {
   if (authority.find('@') != std::string_view::npos) return false;
   const auto port = authority.starts_with('[') ? authority.find(':', authority.find(']')) : authority.find(':');
   const std::string_view host = authority.substr(0, port);
-  const bool is_loopback_v4 = host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
-  return is_loopback_v4 || host == "localhost" || host == "[::1]" || host == "169.254.170.2" || host == "169.254.170.23" || host == "[fd00:ec2::23]";
+  const bool is_loopback_v4 =
+      host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return is_loopback_v4 || host == "localhost" || host == "[::1]" || host == "169.254.170.2" ||
+         host == "169.254.170.23" || host == "[fd00:ec2::23]";
 }
 
 Result<std::string> container_url(const Environment& environment) {
@@ -39,8 +41,9 @@ Result<std::string> container_url(const Environment& environment) {
   }
   const std::string full = environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI");
   if (full.starts_with("https://") || (full.starts_with("http://") && may_be_plain(full))) return full;
-  return invalid("AWS_CONTAINER_CREDENTIALS_FULL_URI",
-                 "is \"" + full + "\"; plain HTTP may be used only to loopback, 169.254.170.2, 169.254.170.23 and fd00:ec2::23");
+  return invalid(
+      "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+      "is \"" + full + "\"; plain HTTP may be used only to loopback, 169.254.170.2, 169.254.170.23 and fd00:ec2::23");
 }
 
 // Read anew at each use: the agent replaces the file.
@@ -70,8 +73,10 @@ Result<std::string> ask_instance(const ChainNeeds& needs, const std::string& met
 }
 
 Result<std::string> instance_token(const ChainNeeds& needs) {
-  MESH_TRY(std::string token, ask_instance(needs, "PUT", "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds", "21600"}));
-  if (token.empty() || has_line_break(token)) return error(ErrorKind::Unavailable, "the EC2 instance metadata gave no usable token");
+  MESH_TRY(std::string token,
+           ask_instance(needs, "PUT", "/latest/api/token", {"X-aws-ec2-metadata-token-ttl-seconds", "21600"}));
+  if (token.empty() || has_line_break(token))
+    return error(ErrorKind::Unavailable, "the EC2 instance metadata gave no usable token");
   return token;
 }
 
@@ -102,7 +107,9 @@ Result<std::string> fetch_local(const Caller& caller, wire::ClientRequest reques
 }
 
 Result<Credentials> parse_credentials_json(std::string_view body, const std::string& source) {
-  const auto wrong = [&](const char* what) { return error(ErrorKind::Unavailable, source + " gave no usable credentials: " + what); };
+  const auto wrong = [&](const char* what) {
+    return error(ErrorKind::Unavailable, source + " gave no usable credentials: " + what);
+  };
   boost::system::error_code problem;
   const auto document = boost::json::parse(body, problem);
   const auto* object = problem ? nullptr : document.if_object();
@@ -144,14 +151,17 @@ Found load_from_web_identity(const ChainNeeds& needs) {
   if (!token) return with_context(std::move(token).error(), "reading AWS_WEB_IDENTITY_TOKEN_FILE");
   MESH_TRY(const Region* region, find_own_region(needs));
   MESH_TRY(const Endpoint endpoint, sts_endpoint(*region, preferred_sts_endpoint(needs.environment)));
-  MESH_TRY(Credentials out, assume_role_with_web_identity(needs.caller, endpoint,
-                                                          {.role_arn = role, .session_name = needs.environment.get("AWS_ROLE_SESSION_NAME"), .external_id = {}},
-                                                          Secret(std::move(*token))));
+  MESH_TRY(Credentials out,
+           assume_role_with_web_identity(
+               needs.caller, endpoint,
+               {.role_arn = role, .session_name = needs.environment.get("AWS_ROLE_SESSION_NAME"), .external_id = {}},
+               Secret(std::move(*token))));
   return std::optional(std::move(out));
 }
 
 Found load_from_container(const ChainNeeds& needs) {
-  if (!needs.environment.has("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") && !needs.environment.has("AWS_CONTAINER_CREDENTIALS_FULL_URI")) {
+  if (!needs.environment.has("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") &&
+      !needs.environment.has("AWS_CONTAINER_CREDENTIALS_FULL_URI")) {
     return std::optional<Credentials>();
   }
   wire::ClientRequest request;

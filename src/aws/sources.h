@@ -19,7 +19,7 @@ Found load_from_instance(const ChainNeeds& needs);
 // What a credential endpoint answers with. `source` is for messages.
 Result<Credentials> parse_credentials_json(std::string_view body, const std::string& source);
 
-std::string profile_region(const Environment& environment);        // empty: it says none
+std::string profile_region(const Environment& environment);  // empty: it says none
 Result<std::string> instance_region(const ChainNeeds& needs);
 
 // An answer with status 200 of something on this machine's own link: short timeout, few tries.

@@ -6,13 +6,16 @@ namespace {
 constexpr const char* kVersion = "2011-06-15";
 constexpr const char* kSpace = "https://sts.amazonaws.com/doc/2011-06-15/";
 
-Error untrusted(const std::string& what) { return error(ErrorKind::Unavailable, "the answer of AWS STS cannot be trusted: " + what); }
+Error untrusted(const std::string& what) {
+  return error(ErrorKind::Unavailable, "the answer of AWS STS cannot be trusted: " + what);
+}
 
 // <ActionResponse><ActionResult>…</ActionResult><ResponseMetadata/></ActionResponse>
 Result<const XmlElement*> result_of(const XmlElement& root, const std::string& action) {
   if (root.name != action + "Response" || root.space != kSpace) return untrusted("it is no answer to " + action);
   for (const XmlElement& element : root.children) {
-    if (element.name != action + "Result" && element.name != "ResponseMetadata") return untrusted("it has more than one result");
+    if (element.name != action + "Result" && element.name != "ResponseMetadata")
+      return untrusted("it has more than one result");
   }
   auto result = root.child(action + "Result");
   if (!result) return untrusted(result.error().message());
@@ -42,7 +45,8 @@ Result<Credentials> read_credentials(const XmlElement& root, const std::string& 
   MESH_TRY(out.expires, parse_time(expires));
   out.keys.secret_access_key = Secret(std::move(secret));
   out.keys.session_token = Secret(std::move(token));
-  if (out.keys.access_key_id.empty() || out.keys.secret_access_key.empty() || out.keys.session_token.empty()) return untrusted("keys are missing");
+  if (out.keys.access_key_id.empty() || out.keys.secret_access_key.empty() || out.keys.session_token.empty())
+    return untrusted("keys are missing");
   return out;
 }
 
@@ -60,14 +64,16 @@ Result<CallerIdentity> read_caller_identity(const XmlElement& root) {
   return out;
 }
 
-Result<Credentials> assume_role(const Caller& caller, const Endpoint& endpoint, const KeyPair& keys, const RoleToAssume& role) {
+Result<Credentials> assume_role(const Caller& caller, const Endpoint& endpoint, const KeyPair& keys,
+                                const RoleToAssume& role) {
   MESH_TRY(const XmlElement root, call_query(caller, {"STS", "sts", endpoint, form_of("AssumeRole", role)}, &keys));
   MESH_TRY(Credentials out, read_credentials(root, "AssumeRole", "the assumed role " + role.role_arn));
   out.role_arn = role.role_arn;
   return out;
 }
 
-Result<Credentials> assume_role_with_web_identity(const Caller& caller, const Endpoint& endpoint, const RoleToAssume& role, const Secret& token) {
+Result<Credentials> assume_role_with_web_identity(const Caller& caller, const Endpoint& endpoint,
+                                                  const RoleToAssume& role, const Secret& token) {
   auto form = form_of("AssumeRoleWithWebIdentity", role);
   form.emplace_back("WebIdentityToken", token.reveal());
   MESH_TRY(const XmlElement root, call_query(caller, {"STS", "sts", endpoint, std::move(form)}, nullptr));

@@ -21,7 +21,9 @@ struct RoleToAssume {
   std::string external_id;
   Duration duration = std::chrono::hours(1);
 };
-Result<Credentials> assume_role(const Caller& caller, const Endpoint& endpoint, const KeyPair& keys, const RoleToAssume& role);
-Result<Credentials> assume_role_with_web_identity(const Caller& caller, const Endpoint& endpoint, const RoleToAssume& role, const Secret& token);
+Result<Credentials> assume_role(const Caller& caller, const Endpoint& endpoint, const KeyPair& keys,
+                                const RoleToAssume& role);
+Result<Credentials> assume_role_with_web_identity(const Caller& caller, const Endpoint& endpoint,
+                                                  const RoleToAssume& role, const Secret& token);
 
 }  // namespace mesh::aws

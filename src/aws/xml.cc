@@ -43,7 +43,8 @@ class Reader {
   Result<XmlElement> document() {
     if (rest_.starts_with("<?xml ")) {
       const auto end = rest_.find("?>");
-      if (end == std::string_view::npos || rest_.substr(0, end).find('<', 1) != std::string_view::npos) return broken("has a broken declaration");
+      if (end == std::string_view::npos || rest_.substr(0, end).find('<', 1) != std::string_view::npos)
+        return broken("has a broken declaration");
       rest_.remove_prefix(end + 2);
     }
     skip_space();
@@ -88,7 +89,8 @@ class Reader {
     const auto digits = what.substr(is_hex ? 2 : 1);
     unsigned code = 0;
     const auto [stop, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), code, is_hex ? 16 : 10);
-    if (problem != std::errc() || stop != digits.data() + digits.size() || !is_character(code)) return broken("has a broken reference");
+    if (problem != std::errc() || stop != digits.data() + digits.size() || !is_character(code))
+      return broken("has a broken reference");
     std::string out;
     add_utf8(out, code);
     return out;
@@ -192,7 +194,8 @@ Result<std::string> XmlElement::text_of(std::string_view child_name) const {
 }
 
 Result<XmlElement> parse_xml(std::string_view document, const XmlLimits& limits) {
-  if (document.size() > limits.bytes) return error(ErrorKind::TooLarge, "the XML is larger than " + std::to_string(limits.bytes) + " bytes");
+  if (document.size() > limits.bytes)
+    return error(ErrorKind::TooLarge, "the XML is larger than " + std::to_string(limits.bytes) + " bytes");
   return Reader(document, limits).document();
 }
 

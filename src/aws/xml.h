@@ -1,5 +1,5 @@
-// The little of XML that AWS answers with: elements and text. Everything else that XML could be (document types, entities
-// of one's own, processing instructions, CDATA, text around the root) is refused, since answers are evidence.
+// The little of XML that AWS answers with: elements and text. Everything else that XML could be (document types,
+// entities of one's own, processing instructions, CDATA, text around the root) is refused, since answers are evidence.
 #pragma once
 
 #include <string>

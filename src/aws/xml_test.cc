@@ -6,7 +6,8 @@ namespace mesh::aws {
 namespace {
 
 TEST(Xml, GivesElementsTheirTextAndTheirNamespace) {
-  const auto root = parse_xml("<?xml version=\"1.0\"?>\n<A xmlns=\"https://x/\">\n  <B>1 &lt; 2 &amp;&#x41;&#66;</B>\n  <C/>\n</A>\n");
+  const auto root = parse_xml(
+      "<?xml version=\"1.0\"?>\n<A xmlns=\"https://x/\">\n  <B>1 &lt; 2 &amp;&#x41;&#66;</B>\n  <C/>\n</A>\n");
   ASSERT_TRUE(root) << root.error().message();
   EXPECT_EQ(root->name, "A");
   EXPECT_EQ(root->space, "https://x/");

@@ -23,8 +23,8 @@ struct Unit {
   double nanoseconds;
 };
 
-constexpr std::array kUnits = {Unit{"ns", 1},         Unit{"us", 1e3}, Unit{"µs", 1e3},  Unit{"ms", 1e6},
-                               Unit{"s", 1e9},        Unit{"m", 60e9}, Unit{"h", 3600e9}};
+constexpr std::array kUnits = {Unit{"ns", 1},  Unit{"us", 1e3}, Unit{"µs", 1e3},  Unit{"ms", 1e6},
+                               Unit{"s", 1e9}, Unit{"m", 60e9}, Unit{"h", 3600e9}};
 
 // The unit that `text` starts with; the longer name wins ("ms" before "m").
 const Unit* unit_at(std::string_view text) {
@@ -108,8 +108,8 @@ Result<SystemTime> parse_time(std::string_view text) {
       return invalid("", fmt::format("\"{}\" is not a time; expected a zone such as Z or +01:00 at the end", text));
     offset_minutes = (sign == '-' ? -1 : 1) * (hours * 60L + minutes);
   }
-  // Nanoseconds in 64 bits reach from 1677 to 2262: what is outside (the year 1 of other implementations' zero) is moved to
-  // the nearest end.
+  // Nanoseconds in 64 bits reach from 1677 to 2262: what is outside (the year 1 of other implementations' zero) is
+  // moved to the nearest end.
   constexpr std::time_t reach = std::numeric_limits<std::int64_t>::max() / 1'000'000'000 - 1;
   const std::time_t seconds = std::clamp<std::time_t>(timegm(&parts) - offset_minutes * 60, -reach, reach);
   return SystemTime(std::chrono::seconds(seconds)) +
@@ -118,8 +118,8 @@ Result<SystemTime> parse_time(std::string_view text) {
 
 Result<Duration> parse_duration(std::string_view text) {
   const auto bad = [&] {
-    return invalid("", fmt::format("\"{}\" is not a duration; expected a number with a unit, such as 5s, 250ms or 1h30m",
-                                   text));
+    return invalid(
+        "", fmt::format("\"{}\" is not a duration; expected a number with a unit, such as 5s, 250ms or 1h30m", text));
   };
   std::string_view rest = text;
   bool negative = false;

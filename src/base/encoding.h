@@ -7,8 +7,8 @@
 
 namespace mesh {
 
-std::string base64_encode(std::string_view bytes);       // RFC 4648 section 4, with padding
-std::string base64url_encode(std::string_view bytes);    // RFC 4648 section 5, without padding (JWT)
+std::string base64_encode(std::string_view bytes);                   // RFC 4648 section 4, with padding
+std::string base64url_encode(std::string_view bytes);                // RFC 4648 section 5, without padding (JWT)
 std::optional<std::string> base64_decode(std::string_view text);     // strict: nothing but the alphabet and its padding
 std::optional<std::string> base64url_decode(std::string_view text);  // strict, without padding
 

@@ -29,7 +29,9 @@ class Descriptor {
 
 Error failed(const std::filesystem::path& path, std::string_view doing) {
   const int code = errno;
-  const ErrorKind kind = code == ENOENT ? ErrorKind::NotFound : code == EACCES ? ErrorKind::Denied : ErrorKind::Unavailable;
+  const ErrorKind kind = code == ENOENT   ? ErrorKind::NotFound
+                         : code == EACCES ? ErrorKind::Denied
+                                          : ErrorKind::Unavailable;
   return {kind, path.string(), fmt::format("cannot {}: {}", doing, std::strerror(code)), {}};
 }
 

@@ -82,12 +82,15 @@ class Secret {
 
 template <class Tag>
 struct std::hash<mesh::StrongString<Tag>> {
-  std::size_t operator()(const mesh::StrongString<Tag>& text) const noexcept { return std::hash<std::string>{}(text.value); }
+  std::size_t operator()(const mesh::StrongString<Tag>& text) const noexcept {
+    return std::hash<std::string>{}(text.value);
+  }
 };
 
 template <>
 struct std::hash<mesh::ProxyId> {
   std::size_t operator()(const mesh::ProxyId& id) const noexcept {
-    return (std::hash<std::string>{}(id.mesh) * 31 + std::hash<std::string>{}(id.name)) * 31 + static_cast<std::size_t>(id.type);
+    return (std::hash<std::string>{}(id.mesh) * 31 + std::hash<std::string>{}(id.name)) * 31 +
+           static_cast<std::size_t>(id.type);
   }
 };

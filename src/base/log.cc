@@ -29,8 +29,8 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-// A record stays one: what comes from outside can neither begin a line of its own nor talk to a terminal. Further lines of a
-// message are indented.
+// A record stays one: what comes from outside can neither begin a line of its own nor talk to a terminal. Further lines
+// of a message are indented.
 std::string one_record(std::string_view text) {
   std::string out;
   out.reserve(text.size() + 8);
@@ -98,7 +98,8 @@ Status set_up(const Settings& settings) {
   try {
     the.logger = State::make_logger(settings);
   } catch (const spdlog::spdlog_ex& problem) {
-    return error(ErrorKind::Unavailable, "the log file " + settings.output_path + " cannot be opened: " + problem.what());
+    return error(ErrorKind::Unavailable,
+                 "the log file " + settings.output_path + " cannot be opened: " + problem.what());
   }
   the.settings = settings;
   return {};

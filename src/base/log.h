@@ -21,8 +21,8 @@ struct Settings {
   std::string output_path;  // empty: standard error
 };
 
-// Call once, before threads start. Without it lines go to standard error as text from Info on. Unavailable: the file cannot
-// be opened.
+// Call once, before threads start. Without it lines go to standard error as text from Info on. Unavailable: the file
+// cannot be opened.
 Status set_up(const Settings& settings);
 void set_level(std::string_view room, Level level);  // an empty room: all of them
 Level level_of(std::string_view room);
@@ -34,8 +34,8 @@ void write(std::string_view room, Level level, std::string_view text);
 
 }  // namespace mesh::log
 
-#define MESH_LOG(room, level, ...)                                                                  \
-  do {                                                                                              \
+#define MESH_LOG(room, level, ...)                                                                       \
+  do {                                                                                                   \
     if (::mesh::log::is_enabled(room, level)) ::mesh::log::write(room, level, fmt::format(__VA_ARGS__)); \
   } while (false)
 #define MESH_LOG_DEBUG(room, ...) MESH_LOG(room, ::mesh::log::Level::Debug, __VA_ARGS__)

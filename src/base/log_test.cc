@@ -31,17 +31,20 @@ class Log : public testing::Test {
 TEST_F(Log, LinesHaveTimeLevelRoomAndText) {
   EXPECT_THAT(written(log::Format::Text, "opened it"), EndsWith("Z warn  [store] opened it\n"));
   EXPECT_THAT(written(log::Format::Json, "opened \"it\""),
-              EndsWith(R"("level":"warn","room":"store","message":"opened \"it\""})" "\n"));
+              EndsWith(R"("level":"warn","room":"store","message":"opened \"it\""})"
+                       "\n"));
 }
 
 TEST_F(Log, TextFromOutsideCannotForgeALine) {
   const std::string evil = "proxy a\n2026-01-01T00:00:00.000Z error [cp] forged\x1b[31m\r";
-  EXPECT_THAT(written(log::Format::Text, evil), EndsWith("proxy a\n    2026-01-01T00:00:00.000Z error [cp] forged\\x1b[31m\\x0d\n"));
+  EXPECT_THAT(written(log::Format::Text, evil),
+              EndsWith("proxy a\n    2026-01-01T00:00:00.000Z error [cp] forged\\x1b[31m\\x0d\n"));
   EXPECT_THAT(written(log::Format::Json, evil), Not(HasSubstr("\n2026")));
 }
 
 TEST_F(Log, SaysThatItsFileCannotBeOpened) {
-  const Status set = log::set_up({.level = log::Level::Info, .format = log::Format::Text, .output_path = "/proc/nowhere/x.log"});
+  const Status set =
+      log::set_up({.level = log::Level::Info, .format = log::Format::Text, .output_path = "/proc/nowhere/x.log"});
   ASSERT_FALSE(set);
   EXPECT_THAT(set.error().message(), HasSubstr("/proc/nowhere/x.log"));
 }

@@ -27,10 +27,10 @@ struct KindRow {
 };
 
 constexpr KindRow kKinds[] = {
-    {ErrorKind::Invalid, 400, 3, false},         {ErrorKind::Unauthenticated, 401, 16, false},
-    {ErrorKind::Denied, 403, 7, false},          {ErrorKind::NotFound, 404, 5, false},
-    {ErrorKind::Conflict, 409, 10, true},        {ErrorKind::TooLarge, 413, 8, false},
-    {ErrorKind::Unavailable, 503, 14, true},     {ErrorKind::Internal, 500, 13, false},
+    {ErrorKind::Invalid, 400, 3, false},     {ErrorKind::Unauthenticated, 401, 16, false},
+    {ErrorKind::Denied, 403, 7, false},      {ErrorKind::NotFound, 404, 5, false},
+    {ErrorKind::Conflict, 409, 10, true},    {ErrorKind::TooLarge, 413, 8, false},
+    {ErrorKind::Unavailable, 503, 14, true}, {ErrorKind::Internal, 500, 13, false},
 };
 
 const KindRow& row_of(ErrorKind kind) {

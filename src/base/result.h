@@ -11,7 +11,8 @@
 
 namespace mesh {
 
-// What a caller can do. One table maps it to a REST status, a gRPC code and a retry decision (`http_status`, `grpc_code`).
+// What a caller can do. One table maps it to a REST status, a gRPC code and a retry decision (`http_status`,
+// `grpc_code`).
 enum class ErrorKind {
   Invalid,          // the input is wrong; sending it again is useless
   Unauthenticated,  // who is asking is not known, or the proof does not hold
@@ -70,16 +71,15 @@ inline Error error(ErrorKind kind, std::string text) { return {kind, {}, std::mo
 #define MESH_CONCAT(a, b) MESH_CONCAT_INNER(a, b)
 
 // MESH_TRY(auto value, may_fail()): the value, or return the error to our caller.
-#define MESH_TRY(declaration, expression) \
-  MESH_TRY_INNER(declaration, expression, MESH_CONCAT(mesh_try_, __LINE__))
-#define MESH_TRY_INNER(declaration, expression, name)             \
-  auto&& name = (expression);                                     \
+#define MESH_TRY(declaration, expression) MESH_TRY_INNER(declaration, expression, MESH_CONCAT(mesh_try_, __LINE__))
+#define MESH_TRY_INNER(declaration, expression, name)                   \
+  auto&& name = (expression);                                           \
   if (!name.has_value()) return ::mesh::Error(std::move(name).error()); \
   declaration = std::move(name).value()
 
 // MESH_RETURN_IF_ERROR(may_fail()): for a Status, or a value nobody needs.
-#define MESH_RETURN_IF_ERROR(expression)                                     \
-  do {                                                                       \
-    auto&& mesh_status = (expression);                                       \
+#define MESH_RETURN_IF_ERROR(expression)                                                \
+  do {                                                                                  \
+    auto&& mesh_status = (expression);                                                  \
     if (!mesh_status.has_value()) return ::mesh::Error(std::move(mesh_status).error()); \
   } while (false)

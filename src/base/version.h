@@ -4,7 +4,7 @@
 namespace mesh {
 
 inline constexpr const char* kProduct = "Taskmesh";
-inline constexpr const char* kVersion = "0.1.0";       // the same as in CMakeLists.txt
+inline constexpr const char* kVersion = "0.1.0";  // the same as in CMakeLists.txt
 // What the index of the REST interface says. Stock clients accept a control plane of another product only when its
 // version is one of a preview, which 0.x is.
 inline constexpr const char* kApiVersion = "0.1.0-preview";

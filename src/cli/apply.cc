@@ -1,12 +1,12 @@
 // Documents of a file, a folder, a URL or standard input to the control plane, in their order.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <filesystem>
-#include <iterator>
 #include <istream>
+#include <iterator>
 #include <ostream>
 
 #include "base/files.h"
@@ -31,7 +31,8 @@ struct Source {
 
 bool is_resource_file(const fs::path& path) {
   std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return extension == ".yaml" || extension == ".yml" || extension == ".json";
 }
 
@@ -42,7 +43,9 @@ Result<std::vector<Source>> read_folder(const fs::path& folder) {
     std::error_code ignored;
     if (is_resource_file(entry->path()) && !fs::is_directory(entry->path(), ignored)) files.push_back(entry->path());
   }
-  if (failed) return error(ErrorKind::Unavailable, fmt::format("cannot read the folder {}: {}", folder.string(), failed.message()));
+  if (failed)
+    return error(ErrorKind::Unavailable,
+                 fmt::format("cannot read the folder {}: {}", folder.string(), failed.message()));
   std::ranges::sort(files);
   std::vector<Source> sources;
   for (const auto& file : files) {
@@ -60,7 +63,8 @@ Result<std::vector<Source>> read_sources(Session& session, const std::string& fi
     wire::ClientRequest request;
     request.url = file;
     MESH_TRY(auto response, wire::fetch_and_wait(std::move(request)));
-    if (response.status != 200) return error(ErrorKind::Unavailable, fmt::format("{} answered {}", file, response.status));
+    if (response.status != 200)
+      return error(ErrorKind::Unavailable, fmt::format("{} answered {}", file, response.status));
     return std::vector<Source>{{file, std::move(response.body)}};
   }
   std::error_code ignored;
@@ -90,7 +94,9 @@ Result<std::vector<value>> read_documents(Session& session, const ApplyOptions& 
 struct Applied {
   ServerKind kind;
   std::string mesh, name;
-  std::string title() const { return fmt::format("resource type=\"{}\" mesh=\"{}\" name=\"{}\"", kind.name, mesh, name); }
+  std::string title() const {
+    return fmt::format("resource type=\"{}\" mesh=\"{}\" name=\"{}\"", kind.name, mesh, name);
+  }
 };
 
 Result<Applied> identify(const value& document, const ServerKinds& kinds) {
@@ -104,7 +110,8 @@ Result<Applied> identify(const value& document, const ServerKinds& kinds) {
 }
 
 // Nothing is sent when one document cannot be.
-Result<std::vector<Applied>> identify_all(Session& session, const std::vector<value>& documents, const ServerKinds& kinds) {
+Result<std::vector<Applied>> identify_all(Session& session, const std::vector<value>& documents,
+                                          const ServerKinds& kinds) {
   std::vector<Applied> out;
   bool has_errors = false;
   for (std::size_t i = 0; i < documents.size(); ++i) {

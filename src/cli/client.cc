@@ -1,8 +1,7 @@
 #include "cli/client.h"
 
-#include <fmt/format.h>
-
 #include <boost/json/object.hpp>
+#include <fmt/format.h>
 
 #include "base/files.h"
 #include "cli/fields.h"
@@ -72,7 +71,8 @@ Error server_error(const wire::Response& response) {
     return out;
   }
   const object& problem = body->get_object();
-  const std::string detail = text_at(problem, "detail").empty() ? text_at(problem, "details") : text_at(problem, "detail");
+  const std::string detail =
+      text_at(problem, "detail").empty() ? text_at(problem, "details") : text_at(problem, "detail");
   out.text = fmt::format("{} ({})", text_at(problem, "title"), detail);
   out.violations = violations_of(problem);
   return out;
@@ -90,7 +90,8 @@ Result<Client> Client::open(const ControlPlane& control_plane, Duration timeout)
   for (const auto& [name, text] : control_plane.headers) base.headers.add(name, text);
   if (control_plane.auth_type == "tokens") {
     const auto token = control_plane.auth_conf.find("token");
-    if (token == control_plane.auth_conf.end() || token->second.empty()) return invalid("auth-conf", "provide token=YOUR_TOKEN");
+    if (token == control_plane.auth_conf.end() || token->second.empty())
+      return invalid("auth-conf", "provide token=YOUR_TOKEN");
     base.headers.set("authorization", "Bearer " + token->second);
   } else if (!control_plane.auth_type.empty()) {
     return invalid("auth-type", fmt::format("is \"{}\"; may be tokens", control_plane.auth_type));
@@ -102,7 +103,8 @@ Result<Client> Client::open(const ControlPlane& control_plane, Duration timeout)
   return client;
 }
 
-Result<wire::Response> Client::send(const char* method, std::string_view path, const Query& query, std::string body) const {
+Result<wire::Response> Client::send(const char* method, std::string_view path, const Query& query,
+                                    std::string body) const {
   wire::ClientRequest request = template_;
   request.method = method;
   request.url += path;
@@ -119,7 +121,9 @@ Result<wire::Response> Client::send(const char* method, std::string_view path, c
   return response;
 }
 
-Result<wire::Response> Client::get(std::string_view path, const Query& query) const { return send("GET", path, query, {}); }
+Result<wire::Response> Client::get(std::string_view path, const Query& query) const {
+  return send("GET", path, query, {});
+}
 
 Result<value> Client::get_json(std::string_view path, const Query& query) const {
   MESH_TRY(const auto response, get(path, query));
@@ -128,8 +132,12 @@ Result<value> Client::get_json(std::string_view path, const Query& query) const 
   return json;
 }
 
-Result<wire::Response> Client::put(std::string_view path, const value& body) const { return send("PUT", path, {}, print_json(body)); }
-Result<wire::Response> Client::post(std::string_view path, const value& body) const { return send("POST", path, {}, print_json(body)); }
+Result<wire::Response> Client::put(std::string_view path, const value& body) const {
+  return send("PUT", path, {}, print_json(body));
+}
+Result<wire::Response> Client::post(std::string_view path, const value& body) const {
+  return send("POST", path, {}, print_json(body));
+}
 Result<wire::Response> Client::remove(std::string_view path) const { return send("DELETE", path, {}, {}); }
 
 }  // namespace mesh::cli

@@ -1,9 +1,9 @@
 // How the commands are spelled. The only file that knows the library that reads flags.
 #include "cli/command_line.h"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <functional>
 #include <ostream>
@@ -101,7 +101,9 @@ CLI::App* add_group(CLI::App* parent, const char* name, const char* description)
   return group;
 }
 
-void add_mesh(CLI::App* command, std::string& mesh) { command->add_option("-m,--mesh", mesh, "mesh to use")->capture_default_str(); }
+void add_mesh(CLI::App* command, std::string& mesh) {
+  command->add_option("-m,--mesh", mesh, "mesh to use")->capture_default_str();
+}
 void add_output(CLI::App* command, std::string& format) {
   command->add_option("-o,--output", format, "output format: one of table|yaml|json")->capture_default_str();
 }
@@ -111,14 +113,17 @@ void add_resource_commands(CLI::App& app, Commands& c) {
     MESH_TRY(c.apply.variables, pairs("--var", c.variables));
     return apply(session, c.apply);
   });
-  apply_command->add_option("-f,--file", c.apply.file, "file, folder or URL with resources; - for standard input")->required();
-  apply_command->add_option("-v,--var", c.variables, "variable to replace in the resources: key=value")->allow_extra_args(false);
+  apply_command->add_option("-f,--file", c.apply.file, "file, folder or URL with resources; - for standard input")
+      ->required();
+  apply_command->add_option("-v,--var", c.variables, "variable to replace in the resources: key=value")
+      ->allow_extra_args(false);
   apply_command->add_flag("--dry-run", c.apply.dry_run, "only print the resources, with variables replaced");
 
-  CLI::App* get_command = add(&app, "get", "Show resources: a list, or the one that is named", c, [&c](Session& session) -> Status {
-    MESH_TRY(c.get.format, parse_format(c.format));
-    return get(session, c.get);
-  });
+  CLI::App* get_command =
+      add(&app, "get", "Show resources: a list, or the one that is named", c, [&c](Session& session) -> Status {
+        MESH_TRY(c.get.format, parse_format(c.format));
+        return get(session, c.get);
+      });
   get_command->add_option("kind", c.get.kind, "kind of resource: dataplanes, dp, mesh, meshtimeout …")->required();
   get_command->add_option("name", c.get.name, "name of one resource");
   get_command->add_option("--size", c.get.size, "maximum number of resources to show")->capture_default_str();
@@ -126,7 +131,8 @@ void add_resource_commands(CLI::App& app, Commands& c) {
   add_mesh(get_command, c.get.mesh);
   add_output(get_command, c.format);
 
-  CLI::App* delete_command = add(&app, "delete", "Delete a resource", c, [&c](Session& session) { return remove(session, c.remove); });
+  CLI::App* delete_command =
+      add(&app, "delete", "Delete a resource", c, [&c](Session& session) { return remove(session, c.remove); });
   delete_command->add_option("kind", c.remove.kind, "kind of resource")->required();
   delete_command->add_option("name", c.remove.name, "its name")->required();
   add_mesh(delete_command, c.remove.mesh);
@@ -158,7 +164,8 @@ void add_inspect_commands(CLI::App& app, Commands& c) {
   });
   one->add_option("name", c.inspect_one.name, "name of the Dataplane")->required();
   add_mesh(one, c.inspect_one.mesh);
-  one->add_option("--type", c.inspect_one.type, "one of policies|config-dump|stats|clusters|config")->capture_default_str();
+  one->add_option("--type", c.inspect_one.type, "one of policies|config-dump|stats|clusters|config")
+      ->capture_default_str();
   one->add_flag("--include-eds", c.inspect_one.include_eds, "with config-dump: endpoints too");
   one->add_flag("--shadow", c.inspect_one.shadow, "with config: as if shadow policies held");
   one->add_option("--include", c.include, "with config: diff")->allow_extra_args(false);
@@ -176,11 +183,13 @@ void add_config_commands(CLI::App& app, Commands& c) {
   });
   ControlPlane& added = c.add.control_plane;
   add_command->add_option("--name", added.name, "name for the control plane")->required();
-  add_command->add_option("--address", added.url, "URL of its API: http://localhost:5681 or https://localhost:5682")->required();
+  add_command->add_option("--address", added.url, "URL of its API: http://localhost:5681 or https://localhost:5682")
+      ->required();
   add_command->add_flag("--overwrite", c.add.overwrite, "replace one of the same name");
   add_command->add_option("--client-cert-file", added.client_cert_file, "certificate to show to the control plane");
   add_command->add_option("--client-key-file", added.client_key_file, "its key");
-  add_command->add_option("--ca-cert-file", added.ca_cert_file, "certificate authority that the control plane's certificate must be from");
+  add_command->add_option("--ca-cert-file", added.ca_cert_file,
+                          "certificate authority that the control plane's certificate must be from");
   add_command->add_flag("--skip-verify", added.skip_verify, "do not verify the control plane's certificate");
   add_command->add_option("--headers", c.headers, "headers to send along: key=value")->allow_extra_args(false);
   add_command->add_option("--auth-type", added.auth_type, "how to authenticate: tokens");
@@ -188,22 +197,26 @@ void add_config_commands(CLI::App& app, Commands& c) {
   add_command->add_flag("--skip-check", c.add.skip_check, "do not try to reach it");
   add(planes, "list", "List them", c, list_control_planes);
   add(planes, "remove", "Forget one", c, [&c](Session& session) { return remove_control_plane(session, c.name); })
-      ->add_option("--name", c.name, "its name")->required();
+      ->add_option("--name", c.name, "its name")
+      ->required();
   add(planes, "switch", "Use another one", c, [&c](Session& session) { return switch_control_plane(session, c.name); })
-      ->add_option("--name", c.name, "its name")->required();
+      ->add_option("--name", c.name, "its name")
+      ->required();
 }
 
 void add_token_flags(CLI::App* command, TokenOptions& token) {
   command->add_option("--valid-for", token.valid_for, "how long the token is good: 24h")->required();
-  command->add_option("--signing-key-path", token.signing_key_path, "file with a signing key: sign here, without the control plane");
+  command->add_option("--signing-key-path", token.signing_key_path,
+                      "file with a signing key: sign here, without the control plane");
   command->add_option("--kid", token.key_id, "id of that key");
 }
 
 void add_token_commands(CLI::App* generate, Commands& c) {
-  CLI::App* dataplane = add(generate, "dataplane-token", "A token that proves which proxy it is", c, [&c](Session& session) -> Status {
-    MESH_TRY(c.token.tags, pairs("--tag", c.tags));
-    return generate_dataplane_token(session, c.token);
-  });
+  CLI::App* dataplane =
+      add(generate, "dataplane-token", "A token that proves which proxy it is", c, [&c](Session& session) -> Status {
+        MESH_TRY(c.token.tags, pairs("--tag", c.tags));
+        return generate_dataplane_token(session, c.token);
+      });
   add_mesh(dataplane, c.token.mesh);
   dataplane->add_option("--name", c.token.name, "only for the Dataplane of this name");
   dataplane->add_option("--proxy-type,--type", c.token.proxy_type, "dataplane, ingress or egress");
@@ -231,19 +244,28 @@ void add_token_commands(CLI::App* generate, Commands& c) {
 void add_generate_commands(CLI::App& app, Commands& c) {
   CLI::App* generate = add_group(&app, "generate", "Tokens, keys, certificates");
   add_token_commands(generate, c);
-  CLI::App* certificate = add(generate, "tls-certificate", "A self-signed certificate and its key", c, [&c](Session& session) {
-    c.certificate.hostnames = flatten(c.hostnames);
-    return generate_tls_certificate(session, c.certificate);
-  });
+  CLI::App* certificate =
+      add(generate, "tls-certificate", "A self-signed certificate and its key", c, [&c](Session& session) {
+        c.certificate.hostnames = flatten(c.hostnames);
+        return generate_tls_certificate(session, c.certificate);
+      });
   certificate->add_option("--type", c.certificate.type, "server or client")->required();
-  certificate->add_option("--hostname", c.hostnames, "host names or addresses it is for")->required()->allow_extra_args(false);
-  certificate->add_option("--key-file", c.certificate.key_file, "where the key goes; - for the terminal")->capture_default_str();
-  certificate->add_option("--cert-file", c.certificate.cert_file, "where the certificate goes; - for the terminal")->capture_default_str();
+  certificate->add_option("--hostname", c.hostnames, "host names or addresses it is for")
+      ->required()
+      ->allow_extra_args(false);
+  certificate->add_option("--key-file", c.certificate.key_file, "where the key goes; - for the terminal")
+      ->capture_default_str();
+  certificate->add_option("--cert-file", c.certificate.cert_file, "where the certificate goes; - for the terminal")
+      ->capture_default_str();
   certificate->add_option("--key-type", c.certificate.key_type, "rsa or ecdsa (the default)");
-  add(generate, "signing-key", "A key that tokens are signed with", c, [&c](Session& session) { return generate_signing_key(session, c.key_format); })
-      ->add_option("--format", c.key_format, "pem-base64 or pem")->capture_default_str();
-  add(generate, "public-key", "The public part of a signing key", c, [&c](Session& session) { return generate_public_key(session, c.key_path); })
-      ->add_option("--signing-key-path", c.key_path, "file with the signing key")->required();
+  add(generate, "signing-key", "A key that tokens are signed with", c,
+      [&c](Session& session) { return generate_signing_key(session, c.key_format); })
+      ->add_option("--format", c.key_format, "pem-base64 or pem")
+      ->capture_default_str();
+  add(generate, "public-key", "The public part of a signing key", c,
+      [&c](Session& session) { return generate_public_key(session, c.key_path); })
+      ->add_option("--signing-key-path", c.key_path, "file with the signing key")
+      ->required();
 }
 
 CommandNode tree_of(CLI::App& app) {
@@ -257,13 +279,17 @@ CommandNode tree_of(CLI::App& app) {
 }
 
 void add_other_commands(CLI::App& app, Commands& c) {
-  add(&app, "version", "Versions of this tool and of the control plane", c, [&c](Session& session) { return version(session, c.detailed); })
-      ->add_flag("-a,--detailed", c.detailed, "with all details");
-  add(&app, "completion", "A script that completes commands in bash, zsh or fish", c, [&c, &app](Session& session) -> Status {
-    MESH_TRY(const std::string script, completion_script(c.shell, kProgram, tree_of(app)));
-    session.terminal.out << script;
-    return {};
-  })->add_option("shell", c.shell, "bash, zsh or fish")->required();
+  add(&app, "version", "Versions of this tool and of the control plane", c, [&c](Session& session) {
+    return version(session, c.detailed);
+  })->add_flag("-a,--detailed", c.detailed, "with all details");
+  add(&app, "completion", "A script that completes commands in bash, zsh or fish", c,
+      [&c, &app](Session& session) -> Status {
+        MESH_TRY(const std::string script, completion_script(c.shell, kProgram, tree_of(app)));
+        session.terminal.out << script;
+        return {};
+      })
+      ->add_option("shell", c.shell, "bash, zsh or fish")
+      ->required();
 }
 
 void add_global_flags(CLI::App& app, Commands& c) {

@@ -68,7 +68,9 @@ constexpr const char* kMesh = "type: Mesh\nname: prod\n";
 TEST_F(CommandLine, AppliesEveryDocumentInItsOrder) {
   server.answer("PUT /meshes/prod", 201, "{}");
   server.answer("PUT /meshes/prod/dataplanes/web-1", 200, R"({"warnings": ["`from` is deprecated"]})");
-  const std::string file = write("a.yaml", std::string(kMesh) + "---\ntype: Dataplane\nmesh: prod\nname: web-1\nnetworking: {address: 10.0.0.1}\n");
+  const std::string file =
+      write("a.yaml",
+            std::string(kMesh) + "---\ntype: Dataplane\nmesh: prod\nname: web-1\nnetworking: {address: 10.0.0.1}\n");
   EXPECT_EQ(run({"apply", "-f", file}), 0) << err.str();
   EXPECT_EQ(out.str(),
             "resource type=\"Mesh\" mesh=\"\" name=\"prod\" Created\n"
@@ -80,7 +82,10 @@ TEST_F(CommandLine, AppliesEveryDocumentInItsOrder) {
 
 TEST_F(CommandLine, AppliesStandardInputWithVariables) {
   server.answer("PUT /meshes/blue", 201, "{}");
-  EXPECT_EQ(run({"apply", "-f", "-", "-v", "name=blue", "--var", "team=a,b"}, "type: Mesh\nname: {{ name }}\nlabels: {t: \"{{team}}\"}\n"), 0) << err.str();
+  EXPECT_EQ(run({"apply", "-f", "-", "-v", "name=blue", "--var", "team=a,b"},
+                "type: Mesh\nname: {{ name }}\nlabels: {t: \"{{team}}\"}\n"),
+            0)
+      << err.str();
   EXPECT_THAT(server.body_of("PUT /meshes/blue"), HasSubstr(R"("t":"a,b")"));
 }
 
@@ -109,13 +114,18 @@ TEST_F(CommandLine, AppliesWhatAUrlGives) {
 }
 
 TEST_F(CommandLine, PrintsInsteadOfApplyingOnADryRun) {
-  EXPECT_EQ(run({"apply", "-f", "-", "--dry-run", "-v", "n=prod"}, "type: Mesh\nname: {{ n }}\n---\nname: b\ntype: Mesh\n"), 0);
+  EXPECT_EQ(
+      run({"apply", "-f", "-", "--dry-run", "-v", "n=prod"}, "type: Mesh\nname: {{ n }}\n---\nname: b\ntype: Mesh\n"),
+      0);
   EXPECT_EQ(out.str(), "name: prod\ntype: Mesh\n---\nname: b\ntype: Mesh\n");
 }
 
 TEST_F(CommandLine, SendsNothingWhenOneDocumentCannotBeSent) {
-  EXPECT_EQ(run({"apply", "-f", "-"}, "type: Mesh\nname: a\n---\ntype: Nope\nname: b\n---\ntype: Dataplane\nname: c\n---\n- 1\n"), 1);
-  EXPECT_THAT(err.str(), HasSubstr("resource[1]: failed to parse resource: type: is \"Nope\"; this control plane has Dataplane"));
+  EXPECT_EQ(run({"apply", "-f", "-"},
+                "type: Mesh\nname: a\n---\ntype: Nope\nname: b\n---\ntype: Dataplane\nname: c\n---\n- 1\n"),
+            1);
+  EXPECT_THAT(err.str(),
+              HasSubstr("resource[1]: failed to parse resource: type: is \"Nope\"; this control plane has Dataplane"));
   EXPECT_THAT(err.str(), HasSubstr("resource[2]: failed to parse resource: mesh: cannot be empty"));
   EXPECT_THAT(err.str(), HasSubstr("resource[3]: failed to parse resource: a resource must be a mapping"));
   EXPECT_THAT(err.str(), HasSubstr("Error: failed to validate some resources\n"));
@@ -126,7 +136,8 @@ TEST_F(CommandLine, ShowsAllThatTheServerDoesNotLike) {
   server.answer("PUT /meshes/prod", 400, kProblem);
   EXPECT_EQ(run({"apply", "-f", "-"}, kMesh), 1);
   EXPECT_EQ(err.str(),
-            "Error: resource type=\"Mesh\" mesh=\"\" name=\"prod\": failed server side: Could not process a resource (Resource is not valid)\n"
+            "Error: resource type=\"Mesh\" mesh=\"\" name=\"prod\": failed server side: Could not process a resource "
+            "(Resource is not valid)\n"
             "* networking.address: is empty\n* networking.inbound[0].port: is 0\n");
 }
 
@@ -167,12 +178,14 @@ TEST_F(CommandLine, ListsDataplanesWithTheirTags) {
 }
 
 TEST_F(CommandLine, ShowsOneResourceInEveryFormat) {
-  server.answer("GET /meshes/default/meshretries/r", 200,
-                R"({"type": "MeshRetry", "mesh": "default", "name": "r", "modificationTime": "2026-11-24T09:12:00Z", "spec": {"to": []}})");
+  server.answer(
+      "GET /meshes/default/meshretries/r", 200,
+      R"({"type": "MeshRetry", "mesh": "default", "name": "r", "modificationTime": "2026-11-24T09:12:00Z", "spec": {"to": []}})");
   EXPECT_EQ(run({"get", "meshretry", "r"}), 0);
   EXPECT_EQ(out.str(), "MESH      NAME   AGE\ndefault   r      1h\n");
   EXPECT_EQ(run({"get", "meshretry", "r", "-o", "yaml"}), 0);
-  EXPECT_EQ(out.str(), "mesh: default\nmodificationTime: \"2026-11-24T09:12:00Z\"\nname: r\nspec:\n  to: []\ntype: MeshRetry\n");
+  EXPECT_EQ(out.str(),
+            "mesh: default\nmodificationTime: \"2026-11-24T09:12:00Z\"\nname: r\nspec:\n  to: []\ntype: MeshRetry\n");
   EXPECT_EQ(run({"get", "meshretry", "r", "-ojson"}), 0);
   EXPECT_THAT(out.str(), StartsWith("{\n  \"type\": \"MeshRetry\",\n"));
   EXPECT_EQ(run({"get", "meshretry", "r", "-o", "xml"}), 1);
@@ -185,14 +198,16 @@ TEST_F(CommandLine, KnowsKindsByManySpellings) {
     EXPECT_EQ(run({"get", spelling, "h"}), 0) << spelling << err.str();
   }
   server.answer("GET /globalsecrets/s", 200, R"({"name": "s"})");
-  for (const char* spelling : {"global-secret", "globalsecrets", "global-secrets"}) EXPECT_EQ(run({"get", spelling, "s"}), 0) << spelling;
+  for (const char* spelling : {"global-secret", "globalsecrets", "global-secrets"})
+    EXPECT_EQ(run({"get", spelling, "s"}), 0) << spelling;
   EXPECT_EQ(run({"get", "boat", "b"}), 1);
   EXPECT_THAT(err.str(), HasSubstr("unknown TYPE: boat. Allowed values: dataplanes, globalsecrets"));
 }
 
 TEST_F(CommandLine, SaysWhatIsNotThere) {
   server.answer("GET /meshes/nope", 404, R"({"title": "Could not retrieve a resource", "detail": "Not found"})");
-  server.answer("DELETE /meshes/default/dataplanes/nope", 404, R"({"title": "Could not delete a resource", "detail": "Not found"})");
+  server.answer("DELETE /meshes/default/dataplanes/nope", 404,
+                R"({"title": "Could not delete a resource", "detail": "Not found"})");
   EXPECT_EQ(run({"get", "mesh", "nope"}), 1);
   EXPECT_EQ(err.str(), "Error: No resources found\n");
   EXPECT_EQ(run({"delete", "dataplane", "nope"}), 1);
@@ -208,7 +223,8 @@ TEST_F(CommandLine, DeletesResources) {
 }
 
 TEST_F(CommandLine, InspectsDataplanesOverAllPages) {
-  server.answer("GET /meshes/default/dataplanes/_overview?tag=kuma.io%2Fservice%3Aweb&size=1000&offset=0", 200, R"({"total": 2, "items": [
+  server.answer("GET /meshes/default/dataplanes/_overview?tag=kuma.io%2Fservice%3Aweb&size=1000&offset=0", 200,
+                R"({"total": 2, "items": [
     {"mesh": "default", "name": "web-1",
      "dataplane": {"networking": {"inbound": [{"port": 80, "tags": {"kuma.io/service": "web"}}]}},
      "dataplaneInsight": {"subscriptions": [
@@ -218,13 +234,17 @@ TEST_F(CommandLine, InspectsDataplanesOverAllPages) {
       "mTLS": {"certificateExpirationTime": "2026-11-25T10:10:00Z", "lastCertificateRegeneration": "2026-11-24T10:10:00Z",
                "certificateRegenerations": 1, "issuedBackend": "ca-1", "supportedBackends": ["ca-1", "ca-2"]}}}],
     "next": "http://cp/x?offset=1"})");
-  server.answer("GET /meshes/default/dataplanes/_overview?tag=kuma.io%2Fservice%3Aweb&size=1000&offset=1", 200, R"({"total": 2, "items": [
+  server.answer("GET /meshes/default/dataplanes/_overview?tag=kuma.io%2Fservice%3Aweb&size=1000&offset=1", 200,
+                R"({"total": 2, "items": [
     {"mesh": "default", "name": "web-2",
      "dataplane": {"networking": {"inbound": [{"port": 80, "state": "NotReady", "tags": {"kuma.io/service": "web"}}]}}}], "next": null})");
   EXPECT_EQ(run({"inspect", "dataplanes", "--tag", "kuma.io/service=web"}), 0) << err.str();
-  EXPECT_THAT(out.str(), HasSubstr("default   web-1   kuma.io/service=web   Online    2m                   1m                 10              1              2m"
-                                   "                     2026-11-25 10:10:00   1                    ca-1           ca-1,ca-2                 0.1.0             1.40.0          -"));
-  EXPECT_THAT(out.str(), HasSubstr("web-2   kuma.io/service=web   Offline   never                never              0               0              never"));
+  EXPECT_THAT(out.str(), HasSubstr("default   web-1   kuma.io/service=web   Online    2m                   1m          "
+                                   "       10              1              2m"
+                                   "                     2026-11-25 10:10:00   1                    ca-1           "
+                                   "ca-1,ca-2                 0.1.0             1.40.0          -"));
+  EXPECT_THAT(out.str(), HasSubstr("web-2   kuma.io/service=web   Offline   never                never              0  "
+                                   "             0              never"));
   EXPECT_THAT(out.str(), HasSubstr("inbound[port=80,svc=web] is not ready"));
 }
 
@@ -233,19 +253,23 @@ TEST_F(CommandLine, InspectsServicesMeshesAndZones) {
     {"name": "web", "status": "partially_degraded", "dataplanes": {"total": 2, "online": 1}}], "next": null})");
   EXPECT_EQ(run({"inspect", "services", "-m", "prod"}), 0);
   EXPECT_EQ(out.str(), "SERVICE   STATUS               DATAPLANES\nweb       Partially degraded   1/2\n");
-  server.answer("GET /mesh-insights?size=1000&offset=0", 200, R"({"items": [{"name": "prod", "dataplanes": {"total": 2, "online": 1}}], "next": null})");
+  server.answer("GET /mesh-insights?size=1000&offset=0", 200,
+                R"({"items": [{"name": "prod", "dataplanes": {"total": 2, "online": 1}}], "next": null})");
   EXPECT_EQ(run({"inspect", "meshes"}), 0);
   EXPECT_THAT(out.str(), HasSubstr("prod   1/2          0"));
-  server.answer("GET /zones/_overview?size=1000&offset=0", 200, R"({"items": [{"name": "east", "zone": {}}], "next": null})");
+  server.answer("GET /zones/_overview?size=1000&offset=0", 200,
+                R"({"items": [{"name": "east", "zone": {}}], "next": null})");
   EXPECT_EQ(run({"inspect", "zones", "-o", "yaml"}), 0);
   EXPECT_EQ(out.str(), "items:\n- name: east\n  zone: {}\nnext: null\ntotal: 1\n");
 }
 
 TEST_F(CommandLine, InspectsOneDataplane) {
   server.answer("GET /meshes/default/dataplanes/web-1/_config?shadow=true&include=diff", 200, "{\"xds\": {}}\n");
-  EXPECT_EQ(run({"inspect", "dataplane", "web-1", "--type", "config", "--shadow", "--include", "diff"}), 0) << err.str();
+  EXPECT_EQ(run({"inspect", "dataplane", "web-1", "--type", "config", "--shadow", "--include", "diff"}), 0)
+      << err.str();
   EXPECT_EQ(out.str(), "{\"xds\": {}}\n");
-  server.answer("GET /meshes/default/dataplanes/web-1/policies", 200, R"({"items": [{"type": "dataplane", "matchedPolicies": {"MeshRetry": [{"name": "r"}]}}]})");
+  server.answer("GET /meshes/default/dataplanes/web-1/policies", 200,
+                R"({"items": [{"type": "dataplane", "matchedPolicies": {"MeshRetry": [{"name": "r"}]}}]})");
   EXPECT_EQ(run({"inspect", "dataplane", "web-1"}), 0) << err.str();
   EXPECT_EQ(out.str(), "DATAPLANE:\n  MeshRetry\n    r\n\n");
   EXPECT_EQ(run({"inspect", "dataplane", "web-1", "--shadow"}), 1);
@@ -253,15 +277,21 @@ TEST_F(CommandLine, InspectsOneDataplane) {
 }
 
 TEST_F(CommandLine, KeepsControlPlanesInAFileThatTheStockCliReads) {
-  EXPECT_EQ(run({"config", "control-planes", "add", "--name", "b", "--address", "https://cp:5682", "--skip-check", "--auth-type", "tokens",
-                 "--auth-conf", "token=abc", "--headers", "x=1", "--skip-verify"}), 0) << err.str();
+  EXPECT_EQ(run({"config", "control-planes", "add", "--name", "b", "--address", "https://cp:5682", "--skip-check",
+                 "--auth-type", "tokens", "--auth-conf", "token=abc", "--headers", "x=1", "--skip-verify"}),
+            0)
+      << err.str();
   EXPECT_EQ(out.str(), "added Control Plane \"b\"\nswitched active Control Plane to \"b\"\n");
   EXPECT_EQ(read(".kumactl/config"),
-            "contexts:\n- controlPlane: local\n  name: local\n- controlPlane: test\n  name: test\n- controlPlane: b\n  name: b\n"
+            "contexts:\n- controlPlane: local\n  name: local\n- controlPlane: test\n  name: test\n- controlPlane: b\n  "
+            "name: b\n"
             "controlPlanes:\n- coordinates:\n    apiServer:\n      url: http://localhost:5681\n  name: local\n"
-            "- coordinates:\n    apiServer:\n      url: " + server.url() + "\n  name: test\n"
-            "- coordinates:\n    apiServer:\n      authConf:\n        token: abc\n      authType: tokens\n      headers:\n      - key: x\n        value: \"1\"\n"
-            "      skipVerify: true\n      url: https://cp:5682\n  name: b\ncurrentContext: b\n");
+            "- coordinates:\n    apiServer:\n      url: " +
+                server.url() +
+                "\n  name: test\n"
+                "- coordinates:\n    apiServer:\n      authConf:\n        token: abc\n      authType: tokens\n      "
+                "headers:\n      - key: x\n        value: \"1\"\n"
+                "      skipVerify: true\n      url: https://cp:5682\n  name: b\ncurrentContext: b\n");
   EXPECT_EQ(fs::status(folder_ / ".kumactl" / "config").permissions(), fs::perms::owner_read | fs::perms::owner_write);
   EXPECT_EQ(run({"config", "control-planes", "add", "--name", "b", "--address", "http://cp", "--skip-check"}), 1);
   EXPECT_THAT(err.str(), HasSubstr("--overwrite"));
@@ -278,8 +308,12 @@ TEST_F(CommandLine, ChecksAControlPlaneBeforeItIsKept) {
   EXPECT_EQ(run({"config", "control-planes", "add", "--name", "c", "--address", "http://127.0.0.1:1"}), 1);
   EXPECT_THAT(err.str(), HasSubstr("could not connect to the Control Plane API Server"));
   EXPECT_EQ(run({"config", "control-planes", "add", "--name", "c", "--address", "cp:5681"}), 1);
-  EXPECT_EQ(run({"config", "control-planes", "add", "--name", "c", "--address", "http://cp", "--auth-type", "boat", "--skip-check"}), 1);
-  EXPECT_EQ(run({"config", "control-planes", "add", "--name", "c", "--address", "http://cp", "--auth-type", "tokens", "--skip-check"}), 1);
+  EXPECT_EQ(run({"config", "control-planes", "add", "--name", "c", "--address", "http://cp", "--auth-type", "boat",
+                 "--skip-check"}),
+            1);
+  EXPECT_EQ(run({"config", "control-planes", "add", "--name", "c", "--address", "http://cp", "--auth-type", "tokens",
+                 "--skip-check"}),
+            1);
   EXPECT_THAT(err.str(), HasSubstr("provide token=YOUR_TOKEN"));
   EXPECT_EQ(run({"config", "control-planes", "list"}), 0);
   EXPECT_THAT(out.str(), Not(HasSubstr("http://cp")));
@@ -287,8 +321,8 @@ TEST_F(CommandLine, ChecksAControlPlaneBeforeItIsKept) {
 
 TEST_F(CommandLine, SendsTheTokenAndHeadersOfTheContext) {
   server.answer("GET /meshes?size=100", 200, R"({"items": [], "next": null})");
-  run({"config", "control-planes", "add", "--name", "t", "--address", server.url() + "/", "--auth-type", "tokens", "--auth-conf", "token=a.b=c",
-       "--headers", "x-team=blue"});
+  run({"config", "control-planes", "add", "--name", "t", "--address", server.url() + "/", "--auth-type", "tokens",
+       "--auth-conf", "token=a.b=c", "--headers", "x-team=blue"});
   EXPECT_EQ(run({"--context", "t", "get", "meshes"}), 0) << err.str();
   EXPECT_EQ(server.header_of("GET /meshes?size=100", "authorization"), "Bearer a.b=c");
   EXPECT_EQ(server.header_of("GET /meshes?size=100", "x-team"), "blue");
@@ -298,10 +332,13 @@ TEST_F(CommandLine, SendsTheTokenAndHeadersOfTheContext) {
 
 TEST_F(CommandLine, AsksForTokens) {
   server.answer("POST /tokens/dataplane", 200, "dp-token");
-  EXPECT_EQ(run({"generate", "dataplane-token", "--mesh", "prod", "--name", "web-1", "--tag", "kuma.io/service=web,api", "--valid-for", "24h"}), 0);
+  EXPECT_EQ(run({"generate", "dataplane-token", "--mesh", "prod", "--name", "web-1", "--tag", "kuma.io/service=web,api",
+                 "--valid-for", "24h"}),
+            0);
   EXPECT_EQ(out.str(), "dp-token");
-  EXPECT_EQ(server.body_of("POST /tokens/dataplane"),
-            R"({"name":"web-1","mesh":"prod","tags":{"kuma.io/service":["web","api"]},"type":"","workload":"","validFor":"24h0m0s"})");
+  EXPECT_EQ(
+      server.body_of("POST /tokens/dataplane"),
+      R"({"name":"web-1","mesh":"prod","tags":{"kuma.io/service":["web","api"]},"type":"","workload":"","validFor":"24h0m0s"})");
   server.answer("POST /tokens/zone", 200, "zone-token");
   EXPECT_EQ(run({"generate", "zone-token", "--zone", "east", "--valid-for", "1h"}), 0);
   EXPECT_EQ(server.body_of("POST /tokens/zone"), R"({"zone":"east","scope":["ingress","egress"],"validFor":"1h0m0s"})");
@@ -318,11 +355,16 @@ TEST_F(CommandLine, AsksForTokens) {
 TEST_F(CommandLine, SignsTokensWithoutAControlPlane) {
   ASSERT_EQ(run({"generate", "signing-key", "--format", "pem"}), 0);
   const std::string key = write("key.pem", out.str());
-  EXPECT_EQ(run({"generate", "user-token", "--name", "ann", "--valid-for", "1h", "--signing-key-path", key, "--kid", "7"}), 0) << err.str();
+  EXPECT_EQ(
+      run({"generate", "user-token", "--name", "ann", "--valid-for", "1h", "--signing-key-path", key, "--kid", "7"}), 0)
+      << err.str();
   const std::string token = out.str();
   const auto header = base64url_decode(token.substr(0, token.find('.')));
   EXPECT_THAT(header.value_or(""), HasSubstr(R"("kid":"7")"));
-  EXPECT_EQ(run({"generate", "dataplane-token", "--mesh", "prod", "--valid-for", "1h", "--signing-key-path", key, "--kid", "7"}), 0) << err.str();
+  EXPECT_EQ(run({"generate", "dataplane-token", "--mesh", "prod", "--valid-for", "1h", "--signing-key-path", key,
+                 "--kid", "7"}),
+            0)
+      << err.str();
   EXPECT_EQ(run({"generate", "zone-token", "--zone", "east", "--valid-for", "1h", "--signing-key-path", key}), 1);
   EXPECT_EQ(err.str(), "Error: --kid is required when --signing-key-path is used\n");
   EXPECT_EQ(run({"generate", "public-key", "--signing-key-path", key}), 0);
@@ -334,13 +376,17 @@ TEST_F(CommandLine, SignsTokensWithoutAControlPlane) {
 
 TEST_F(CommandLine, MakesCertificates) {
   const std::string key = (folder_ / "k.pem").string(), certificate = (folder_ / "c.pem").string();
-  EXPECT_EQ(run({"generate", "tls-certificate", "--type", "server", "--hostname", "cp,localhost", "--hostname", "127.0.0.1", "--key-file", key, "--cert-file", certificate}), 0)
+  EXPECT_EQ(run({"generate", "tls-certificate", "--type", "server", "--hostname", "cp,localhost", "--hostname",
+                 "127.0.0.1", "--key-file", key, "--cert-file", certificate}),
+            0)
       << err.str();
   EXPECT_EQ(out.str(), "Private key saved in " + key + "\nCertificate saved in " + certificate + "\n");
   EXPECT_THAT(read("k.pem"), HasSubstr("PRIVATE KEY"));
   EXPECT_THAT(read("c.pem"), StartsWith("-----BEGIN CERTIFICATE"));
   EXPECT_EQ(fs::status(key).permissions(), fs::perms::owner_read);
-  EXPECT_EQ(run({"generate", "tls-certificate", "--type", "client", "--hostname", "me", "--key-file", "-", "--cert-file", "-"}), 0);
+  EXPECT_EQ(run({"generate", "tls-certificate", "--type", "client", "--hostname", "me", "--key-file", "-",
+                 "--cert-file", "-"}),
+            0);
   EXPECT_THAT(out.str(), HasSubstr("BEGIN CERTIFICATE"));
   EXPECT_EQ(run({"generate", "tls-certificate", "--type", "boat", "--hostname", "me"}), 1);
   EXPECT_EQ(run({"generate", "tls-certificate", "--type", "server"}), 1);
@@ -381,7 +427,8 @@ TEST_F(CommandLine, SurvivesServersThatTalkNonsense) {
   server.answer("GET /_resources", 200, kResources);
   server.answer("GET /meshes?size=100", 200, R"({"items": [null, 1, {"name": {}}, {"mtls": []}]})");
   EXPECT_EQ(run({"get", "meshes"}), 0);
-  server.answer("GET /meshes/default/dataplanes/_overview?size=1000&offset=0", 200, R"({"items": [{"dataplane": 1, "dataplaneInsight": {"subscriptions": [1]}}], "next": 3})");
+  server.answer("GET /meshes/default/dataplanes/_overview?size=1000&offset=0", 200,
+                R"({"items": [{"dataplane": 1, "dataplaneInsight": {"subscriptions": [1]}}], "next": 3})");
   EXPECT_EQ(run({"inspect", "dataplanes"}), 0);
 }
 

@@ -44,8 +44,9 @@ complete -o default -F {1} {0}
 }
 
 std::string zsh(const std::string& program, const CommandNode& root) {
-  return fmt::format("#compdef {0}\n# Load it with: source <({0} completion zsh)\nautoload -U +X bashcompinit && bashcompinit\n{1}",
-                     program, bash(program, root));
+  return fmt::format(
+      "#compdef {0}\n# Load it with: source <({0} completion zsh)\nautoload -U +X bashcompinit && bashcompinit\n{1}",
+      program, bash(program, root));
 }
 
 std::string quoted(const std::string& text) {
@@ -58,13 +59,16 @@ std::string quoted(const std::string& text) {
 void fish_lines(std::string& out, const std::string& program, const CommandNode& node, const std::string& path) {
   const std::string condition = fmt::format("test (__{}_path) = {}", program, quoted(path));
   for (const auto& child : node.children) {
-    out += fmt::format("complete -c {} -f -n {} -a {} -d {}\n", program, quoted(condition), child.name, quoted(child.description));
+    out += fmt::format("complete -c {} -f -n {} -a {} -d {}\n", program, quoted(condition), child.name,
+                       quoted(child.description));
   }
   for (const auto& flag : node.flags) {
     const bool is_long = flag.starts_with("--");
-    out += fmt::format("complete -c {} -n {} {} {}\n", program, quoted(condition), is_long ? "-l" : "-s", flag.substr(is_long ? 2 : 1));
+    out += fmt::format("complete -c {} -n {} {} {}\n", program, quoted(condition), is_long ? "-l" : "-s",
+                       flag.substr(is_long ? 2 : 1));
   }
-  for (const auto& child : node.children) fish_lines(out, program, child, path.empty() ? child.name : path + " " + child.name);
+  for (const auto& child : node.children)
+    fish_lines(out, program, child, path.empty() ? child.name : path + " " + child.name);
 }
 
 std::string fish(const std::string& program, const CommandNode& root) {

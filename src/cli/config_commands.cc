@@ -33,14 +33,16 @@ Status add_control_plane(Session& session, const AddControlPlaneOptions& options
   MESH_TRY(ConfigFile config, session.load_config());
   MESH_RETURN_IF_ERROR(config.add(added, options.overwrite));
   MESH_RETURN_IF_ERROR(session.save_config(config));
-  session.terminal.out << fmt::format("added Control Plane \"{0}\"\nswitched active Control Plane to \"{0}\"\n", added.name);
+  session.terminal.out << fmt::format("added Control Plane \"{0}\"\nswitched active Control Plane to \"{0}\"\n",
+                                      added.name);
   return {};
 }
 
 Status list_control_planes(Session& session) {
   MESH_TRY(const ConfigFile config, session.load_config());
   Table table({"ACTIVE", "NAME", "ADDRESS"});
-  for (const auto& known : config.control_planes()) table.add({known.name == config.current() ? "*" : "", known.name, known.url});
+  for (const auto& known : config.control_planes())
+    table.add({known.name == config.current() ? "*" : "", known.name, known.url});
   table.print(session.terminal.out);
   return {};
 }

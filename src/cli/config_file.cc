@@ -1,9 +1,8 @@
 #include "cli/config_file.h"
 
-#include <fmt/format.h>
-
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
+#include <fmt/format.h>
 
 #include "base/files.h"
 #include "cli/fields.h"
@@ -46,7 +45,8 @@ ControlPlane read(const object& document) {
                    .auth_type = text_at(server, "authType"),
                    .auth_conf = {}};
   for (const auto& header : array_at(server, "headers")) {
-    if (header.is_object()) out.headers.emplace_back(text_at(header.get_object(), "key"), text_at(header.get_object(), "value"));
+    if (header.is_object())
+      out.headers.emplace_back(text_at(header.get_object(), "key"), text_at(header.get_object(), "value"));
   }
   const object& conf = object_at(server, "authConf");
   for (const auto& [key, unused] : conf) out.auth_conf[std::string(key)] = text_at(conf, key);
@@ -74,7 +74,9 @@ object write(const ControlPlane& from) {
   return {{"name", from.name}, {"coordinates", object{{"apiServer", std::move(server)}}}};
 }
 
-bool is_named(const value& item, const std::string& name) { return item.is_object() && text_at(item.get_object(), "name") == name; }
+bool is_named(const value& item, const std::string& name) {
+  return item.is_object() && text_at(item.get_object(), "name") == name;
+}
 
 // Replaces the item of that name, or appends it.
 void put_named(array& items, object item) {
@@ -95,8 +97,15 @@ Error unknown(const std::string& name) {
 }  // namespace
 
 ConfigFile::ConfigFile() {
-  (void)add({.name = "local", .url = "http://localhost:5681", .ca_cert_file = {}, .client_cert_file = {}, .client_key_file = {},
-             .headers = {}, .auth_type = {}, .auth_conf = {}}, true);
+  (void)add({.name = "local",
+             .url = "http://localhost:5681",
+             .ca_cert_file = {},
+             .client_cert_file = {},
+             .client_key_file = {},
+             .headers = {},
+             .auth_type = {},
+             .auth_conf = {}},
+            true);
 }
 
 Result<ConfigFile> ConfigFile::load(const std::filesystem::path& path, bool asked_for) {
@@ -118,7 +127,9 @@ Result<ConfigFile> ConfigFile::load(const std::filesystem::path& path, bool aske
 Status ConfigFile::save(const std::filesystem::path& path) const {
   std::error_code failed;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), failed);
-  if (failed) return error(ErrorKind::Unavailable, fmt::format("cannot make the folder {}: {}", path.parent_path().string(), failed.message()));
+  if (failed)
+    return error(ErrorKind::Unavailable,
+                 fmt::format("cannot make the folder {}: {}", path.parent_path().string(), failed.message()));
   return write_file_atomically(path, to_yaml(), 0600);
 }
 
@@ -149,8 +160,10 @@ std::string ConfigFile::current() const {
 
 Status ConfigFile::add(const ControlPlane& control_plane, bool overwrite) {
   if (!overwrite && find(control_plane.name)) {
-    return error(ErrorKind::Conflict, fmt::format("Control Plane with name \"{}\" already exists. Use --overwrite to replace an existing one.",
-                                                  control_plane.name));
+    return error(
+        ErrorKind::Conflict,
+        fmt::format("Control Plane with name \"{}\" already exists. Use --overwrite to replace an existing one.",
+                    control_plane.name));
   }
   put_named(make_array(document_, "controlPlanes"), write(control_plane));
   put_named(make_array(document_, "contexts"), {{"name", control_plane.name}, {"controlPlane", control_plane.name}});
@@ -168,7 +181,8 @@ Status ConfigFile::remove(const std::string& name) {
     document_[list] = std::move(kept);
   };
   drop("controlPlanes", [&](const value& item) { return is_named(item, name); });
-  drop("contexts", [&](const value& item) { return item.is_object() && text_at(item.get_object(), "controlPlane") == name; });
+  drop("contexts",
+       [&](const value& item) { return item.is_object() && text_at(item.get_object(), "controlPlane") == name; });
   if (!current().empty()) return {};
   const array& left = array_at(document_, "contexts");
   document_["currentContext"] = left.empty() ? std::string() : text_at(left.front().as_object(), "name");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -38,7 +39,7 @@ class ConfigFile {
 
   // Conflict when there is one of this name and it may not be replaced. Makes it the current one.
   Status add(const ControlPlane& control_plane, bool overwrite);
-  Status remove(const std::string& name);   // NotFound
+  Status remove(const std::string& name);     // NotFound
   Status switch_to(const std::string& name);  // NotFound
 
  private:

@@ -21,8 +21,8 @@ class FakeControlPlane {
 
   // `request` is "GET /meshes" or, with a query, "GET /meshes?size=100".
   void answer(const std::string& request, int status, std::string body);
-  std::vector<std::string> requests() const;                  // "PUT /meshes/default", in their order
-  std::string body_of(const std::string& request) const;      // of the last such request
+  std::vector<std::string> requests() const;              // "PUT /meshes/default", in their order
+  std::string body_of(const std::string& request) const;  // of the last such request
   std::string header_of(const std::string& request, std::string_view name) const;
 
  private:

@@ -5,8 +5,9 @@
 namespace mesh::cli {
 
 FakeControlPlane::FakeControlPlane() {
-  auto server = wire::Server::listen(loop_, {.name = "fake", .address = "127.0.0.1", .port = 0, .limits = {}},
-                                     [this](wire::Request request, wire::Respond done) { done(respond(std::move(request))); });
+  auto server =
+      wire::Server::listen(loop_, {.name = "fake", .address = "127.0.0.1", .port = 0, .limits = {}},
+                           [this](wire::Request request, wire::Respond done) { done(respond(std::move(request))); });
   EXPECT_TRUE(server) << server.error().message();
   server_ = std::move(*server);
 }
@@ -23,7 +24,8 @@ wire::Response FakeControlPlane::respond(wire::Request request) {
   const std::string line = request.method + " " + request.target;
   seen_.emplace_back(line, std::move(request));
   const auto found = answers_.find(line);
-  return found == answers_.end() ? wire::Response{.status = 404, .headers = {}, .body = "404: Page Not Found"} : found->second;
+  return found == answers_.end() ? wire::Response{.status = 404, .headers = {}, .body = "404: Page Not Found"}
+                                 : found->second;
 }
 
 std::vector<std::string> FakeControlPlane::requests() const {

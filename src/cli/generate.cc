@@ -1,10 +1,10 @@
 // Tokens, from the control plane or with a signing key at hand; keys; certificates.
 #include <arpa/inet.h>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <fmt/format.h>
 
 #include <array>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <ostream>
 #include <set>
 
@@ -36,7 +36,8 @@ std::vector<std::string> split(const std::string& text, char separator) {
 Result<Duration> valid_for(const TokenOptions& options) {
   auto duration = parse_duration(options.valid_for);
   if (!duration || *duration <= Duration::zero()) {
-    return invalid("--valid-for", fmt::format("is \"{}\"; must be a duration such as 24h, more than 0s", options.valid_for));
+    return invalid("--valid-for",
+                   fmt::format("is \"{}\"; must be a duration such as 24h, more than 0s", options.valid_for));
   }
   return *duration;
 }
@@ -119,17 +120,21 @@ Status generate_zone_token(Session& session, const TokenOptions& options) {
     }
   }
   MESH_TRY(const Duration duration, valid_for(options));
-  if (!options.signing_key_path.empty()) return sign_here(session, options, ZoneClaims{options.zone, options.scope}, duration);
-  return ask_control_plane(session, "/tokens/zone",
-                           {{"zone", options.zone}, {"scope", to_json(options.scope)}, {"validFor", format_duration(duration)}}, "zone");
+  if (!options.signing_key_path.empty())
+    return sign_here(session, options, ZoneClaims{options.zone, options.scope}, duration);
+  return ask_control_plane(
+      session, "/tokens/zone",
+      {{"zone", options.zone}, {"scope", to_json(options.scope)}, {"validFor", format_duration(duration)}}, "zone");
 }
 
 Status generate_user_token(Session& session, const TokenOptions& options) {
   MESH_RETURN_IF_ERROR(check_key_flags(options));
   MESH_TRY(const Duration duration, valid_for(options));
-  if (!options.signing_key_path.empty()) return sign_here(session, options, User{options.name, options.groups}, duration);
-  return ask_control_plane(session, "/tokens/user",
-                           {{"name", options.name}, {"groups", to_json(options.groups)}, {"validFor", format_duration(duration)}}, "user");
+  if (!options.signing_key_path.empty())
+    return sign_here(session, options, User{options.name, options.groups}, duration);
+  return ask_control_plane(
+      session, "/tokens/user",
+      {{"name", options.name}, {"groups", to_json(options.groups)}, {"validFor", format_duration(duration)}}, "user");
 }
 
 Status generate_tls_certificate(Session& session, const CertificateOptions& options) {
@@ -141,22 +146,26 @@ Status generate_tls_certificate(Session& session, const CertificateOptions& opti
   }
   if (options.hostnames.empty()) return invalid("--hostname", "at least one is needed");
   CertificateRequest request{.common_name = options.hostnames.front(), .dns_names = {}, .ip_addresses = {}, .uris = {}};
-  for (const auto& host : options.hostnames) (is_address(host) ? request.ip_addresses : request.dns_names).push_back(host);
+  for (const auto& host : options.hostnames)
+    (is_address(host) ? request.ip_addresses : request.dns_names).push_back(host);
   request.for_server = options.type == "server";
   request.for_client = options.type == "client";
   request.valid_for = std::chrono::hours(24 * 365 * 10);
-  MESH_TRY(const KeyPair pair, make_self_signed(request, options.key_type == "rsa" ? KeyType::Rsa2048 : KeyType::EcdsaP256,
-                                                session.terminal.clock));
+  MESH_TRY(const KeyPair pair,
+           make_self_signed(request, options.key_type == "rsa" ? KeyType::Rsa2048 : KeyType::EcdsaP256,
+                            session.terminal.clock));
   MESH_RETURN_IF_ERROR(write_or_show(session, options.key_file, pair.key_pem.reveal(), 0400));
   MESH_RETURN_IF_ERROR(write_or_show(session, options.cert_file, pair.certificate_pem, 0600));
   if (options.key_file != "-" && options.cert_file != "-") {
-    session.terminal.out << fmt::format("Private key saved in {}\nCertificate saved in {}\n", options.key_file, options.cert_file);
+    session.terminal.out << fmt::format("Private key saved in {}\nCertificate saved in {}\n", options.key_file,
+                                        options.cert_file);
   }
   return {};
 }
 
 Status generate_signing_key(Session& session, const std::string& format) {
-  if (format != "pem" && format != "pem-base64") return invalid("--format", fmt::format("is \"{}\"; may be pem or pem-base64", format));
+  if (format != "pem" && format != "pem-base64")
+    return invalid("--format", fmt::format("is \"{}\"; may be pem or pem-base64", format));
   MESH_TRY(const Secret key, make_signing_key());
   session.terminal.out << (format == "pem" ? key.reveal() : base64_encode(key.reveal()));
   return {};

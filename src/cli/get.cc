@@ -1,8 +1,8 @@
 // `get` and `delete`.
-#include <fmt/format.h>
-
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <fmt/format.h>
+
 #include <ostream>
 
 #include "cli/commands.h"
@@ -46,10 +46,13 @@ Row dataplane_row(const value& item, SystemTime now) {
 }
 
 Row external_service_row(const value& item, SystemTime now) {
-  return {text_at(item, {"mesh"}), text_at(item, {"name"}), tags_text(item), text_at(item, {"networking", "address"}), age_of(item, now)};
+  return {text_at(item, {"mesh"}), text_at(item, {"name"}), tags_text(item), text_at(item, {"networking", "address"}),
+          age_of(item, now)};
 }
 
-Row mesh_scoped_row(const value& item, SystemTime now) { return {text_at(item, {"mesh"}), text_at(item, {"name"}), age_of(item, now)}; }
+Row mesh_scoped_row(const value& item, SystemTime now) {
+  return {text_at(item, {"mesh"}), text_at(item, {"name"}), age_of(item, now)};
+}
 Row global_row(const value& item, SystemTime now) { return {text_at(item, {"name"}), age_of(item, now)}; }
 
 Columns columns_of(const ServerKind& kind) {
@@ -92,7 +95,8 @@ Status get_list(Session& session, const Client& client, const ServerKind& kind, 
   print_rows(session, kind, items_at(*list, {"items"}));
   const std::string offset = next_offset(*list);
   if (!offset.empty()) {
-    session.terminal.out << fmt::format("\nRerun command with --offset={} argument to retrieve more resources\n", offset);
+    session.terminal.out << fmt::format("\nRerun command with --offset={} argument to retrieve more resources\n",
+                                        offset);
   }
   return {};
 }
@@ -100,7 +104,8 @@ Status get_list(Session& session, const Client& client, const ServerKind& kind, 
 Status get_one(Session& session, const Client& client, const ServerKind& kind, const GetOptions& options) {
   auto item = client.get_json(kind.item_path(options.mesh, options.name));
   if (!item && item.error().kind == ErrorKind::NotFound) {
-    return error(ErrorKind::NotFound, kind.has_mesh ? fmt::format("No resources found in {} mesh", options.mesh) : "No resources found");
+    return error(ErrorKind::NotFound,
+                 kind.has_mesh ? fmt::format("No resources found in {} mesh", options.mesh) : "No resources found");
   }
   if (!item) return item.error();
   if (options.format == Format::Table) {

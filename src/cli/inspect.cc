@@ -1,9 +1,9 @@
 // What the control plane knows of proxies, meshes, services and zones.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <ostream>
 
 #include "cli/commands.h"
@@ -78,7 +78,8 @@ struct ProxyStatus {
 
 ProxyStatus status_of(const value& overview, const array& subscriptions) {
   const bool is_connected = std::ranges::any_of(subscriptions, is_online);
-  if (value_at(overview, {"dataplane", "networking", "gateway"}).is_object()) return {is_connected ? "Online" : "Offline", {}};
+  if (value_at(overview, {"dataplane", "networking", "gateway"}).is_object())
+    return {is_connected ? "Online" : "Offline", {}};
   const array& inbounds = items_at(overview, {"dataplane", "networking", "inbound"});
   ProxyStatus out;
   std::size_t ready = 0;
@@ -87,8 +88,8 @@ ProxyStatus status_of(const value& overview, const array& subscriptions) {
       ++ready;
       continue;
     }
-    out.notes += fmt::format("{}inbound[port={},svc={}] is not ready", out.notes.empty() ? "" : ";", number_at(inbound, {"port"}),
-                             text_at(inbound, {"tags", "kuma.io/service"}));
+    out.notes += fmt::format("{}inbound[port={},svc={}] is not ready", out.notes.empty() ? "" : ";",
+                             number_at(inbound, {"port"}), text_at(inbound, {"tags", "kuma.io/service"}));
   }
   out.status = !is_connected || ready == 0 ? "Offline" : (ready < inbounds.size() ? "Partially degraded" : "Online");
   return out;
@@ -107,7 +108,9 @@ std::string dependencies_text(const value& subscription) {
   std::string out;
   if (found.is_object()) {
     for (const auto& [name, text] : found.get_object()) {
-      if (text.is_string()) out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", std::string_view(name), std::string_view(text.get_string()));
+      if (text.is_string())
+        out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", std::string_view(name),
+                           std::string_view(text.get_string()));
     }
   }
   return out.empty() ? "-" : out;
@@ -140,8 +143,8 @@ Row dataplane_row(const value& item, SystemTime now) {
 Row mesh_row(const value& item, SystemTime) {
   Row row{text_at(item, {"name"}),
           fmt::format("{}/{}", number_at(item, {"dataplanes", "online"}), number_at(item, {"dataplanes", "total"}))};
-  for (const char* kind : {"TrafficPermission", "TrafficRoute", "CircuitBreaker", "HealthCheck", "FaultInjection", "ExternalService",
-                           "TrafficTrace", "TrafficLog", "ProxyTemplate", "RateLimit"}) {
+  for (const char* kind : {"TrafficPermission", "TrafficRoute", "CircuitBreaker", "HealthCheck", "FaultInjection",
+                           "ExternalService", "TrafficTrace", "TrafficLog", "ProxyTemplate", "RateLimit"}) {
     row.push_back(std::to_string(number_at(item, {"policies", kind, "total"})));
   }
   return row;
@@ -176,7 +179,8 @@ std::string attachment_text(const value& entry) {
   const std::string name = text_at(entry, {"name"});
   const std::string service = text_at(entry, {"service"});
   if (name.empty()) return type;
-  return service.empty() || service == name ? fmt::format("{} {}", type, name) : fmt::format("{} {}({})", type, name, service);
+  return service.empty() || service == name ? fmt::format("{} {}", type, name)
+                                            : fmt::format("{} {}({})", type, name, service);
 }
 
 void print_policies(std::ostream& out, const value& answer) {
@@ -186,7 +190,8 @@ void print_policies(std::ostream& out, const value& answer) {
     if (!matched.is_object()) continue;
     for (const auto& [type, policies] : matched.get_object()) {
       out << "  " << std::string_view(type) << '\n';
-      for (const auto& policy : policies.is_array() ? policies.get_array() : array{}) out << "    " << text_at(policy, {"name"}) << '\n';
+      for (const auto& policy : policies.is_array() ? policies.get_array() : array{})
+        out << "    " << text_at(policy, {"name"}) << '\n';
     }
     out << '\n';
   }
@@ -200,21 +205,23 @@ Status inspect_dataplanes(Session& session, const InspectListOptions& options) {
   for (const auto& [tag, text] : options.tags) query.emplace_back("tag", tag + ":" + text);
   if (options.gateway) query.emplace_back("gateway", "true");
   if (options.ingress) query.emplace_back("ingress", "true");
-  MESH_TRY(const value list, fetch_all(client, fmt::format("/meshes/{}/dataplanes/_overview", piece(options.mesh)), std::move(query)));
+  MESH_TRY(const value list,
+           fetch_all(client, fmt::format("/meshes/{}/dataplanes/_overview", piece(options.mesh)), std::move(query)));
   return show(session, options.format, list,
-              {"MESH", "NAME", "TAGS", "STATUS", "LAST CONNECTED AGO", "LAST UPDATED AGO", "TOTAL UPDATES", "TOTAL ERRORS",
-               "CERT REGENERATED AGO", "CERT EXPIRATION", "CERT REGENERATIONS", "CERT BACKEND", "SUPPORTED CERT BACKENDS",
-               "KUMA-DP VERSION", "ENVOY VERSION", "DEPENDENCIES VERSIONS", "NOTES"},
+              {"MESH", "NAME", "TAGS", "STATUS", "LAST CONNECTED AGO", "LAST UPDATED AGO", "TOTAL UPDATES",
+               "TOTAL ERRORS", "CERT REGENERATED AGO", "CERT EXPIRATION", "CERT REGENERATIONS", "CERT BACKEND",
+               "SUPPORTED CERT BACKENDS", "KUMA-DP VERSION", "ENVOY VERSION", "DEPENDENCIES VERSIONS", "NOTES"},
               dataplane_row);
 }
 
 Status inspect_meshes(Session& session, const InspectListOptions& options) {
   MESH_TRY(const Client client, session.open_client());
   MESH_TRY(const value list, fetch_all(client, "/mesh-insights", {}));
-  return show(session, options.format, list,
-              {"MESH", "DATAPLANES", "TRAFFIC PERMISSIONS", "TRAFFIC ROUTES", "CIRCUIT BREAKERS", "HEALTH CHECKS", "FAULT INJECTIONS",
-               "EXTERNAL SERVICES", "TRAFFIC TRACES", "TRAFFIC LOGS", "PROXY TEMPLATES", "RATE LIMITS"},
-              mesh_row);
+  return show(
+      session, options.format, list,
+      {"MESH", "DATAPLANES", "TRAFFIC PERMISSIONS", "TRAFFIC ROUTES", "CIRCUIT BREAKERS", "HEALTH CHECKS",
+       "FAULT INJECTIONS", "EXTERNAL SERVICES", "TRAFFIC TRACES", "TRAFFIC LOGS", "PROXY TEMPLATES", "RATE LIMITS"},
+      mesh_row);
 }
 
 Status inspect_services(Session& session, const InspectListOptions& options) {
@@ -227,14 +234,17 @@ Status inspect_zones(Session& session, const InspectListOptions& options) {
   MESH_TRY(const Client client, session.open_client());
   MESH_TRY(const value list, fetch_all(client, "/zones/_overview", {}));
   return show(session, options.format, list,
-              {"NAME", "STATUS", "LAST CONNECTED AGO", "LAST UPDATED AGO", "TOTAL UPDATES", "TOTAL ERRORS", "ZONE-CP VERSION", "BACKEND"},
+              {"NAME", "STATUS", "LAST CONNECTED AGO", "LAST UPDATED AGO", "TOTAL UPDATES", "TOTAL ERRORS",
+               "ZONE-CP VERSION", "BACKEND"},
               zone_row);
 }
 
 Status inspect_dataplane(Session& session, const InspectDataplaneOptions& options) {
   if (options.shadow && options.type != "config") return invalid("--shadow", "can be used only with --type=config");
-  if (!options.include.empty() && options.type != "config") return invalid("--include", "can be used only with --type=config");
-  if (options.include_eds && options.type != "config-dump") return invalid("--include-eds", "can be used only with --type=config-dump");
+  if (!options.include.empty() && options.type != "config")
+    return invalid("--include", "can be used only with --type=config");
+  if (options.include_eds && options.type != "config-dump")
+    return invalid("--include-eds", "can be used only with --type=config-dump");
   MESH_TRY(const Client client, session.open_client());
   const std::string path = fmt::format("/meshes/{}/dataplanes/{}", piece(options.mesh), piece(options.name));
   if (options.type == "policies") {
@@ -254,7 +264,8 @@ Status inspect_dataplane(Session& session, const InspectDataplaneOptions& option
     last = "xds";
     if (options.include_eds) query.emplace_back("include_eds", "true");
   } else if (options.type != "stats" && options.type != "clusters") {
-    return invalid("--type", fmt::format("is \"{}\"; may be policies, config-dump, stats, clusters or config", options.type));
+    return invalid("--type",
+                   fmt::format("is \"{}\"; may be policies, config-dump, stats, clusters or config", options.type));
   }
   MESH_TRY(const auto response, client.get(path + "/" + last, query));
   session.terminal.out << response.body;

@@ -1,10 +1,10 @@
 #include "cli/server_kinds.h"
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 
 #include "cli/fields.h"
 
@@ -55,13 +55,15 @@ std::string ServerKind::item_path(std::string_view mesh, std::string_view item) 
 Result<ServerKinds> ServerKinds::fetch(const Client& client) {
   MESH_TRY(const value answer, client.get_json("/_resources"));
   const value* list = answer.is_object() ? answer.get_object().if_contains("resources") : nullptr;
-  if (list == nullptr || !list->is_array()) return error(ErrorKind::Internal, "the server does not say which resources it has");
+  if (list == nullptr || !list->is_array())
+    return error(ErrorKind::Internal, "the server does not say which resources it has");
   std::vector<ServerKind> kinds;
   for (const auto& item : list->get_array()) {
     if (!item.is_object()) continue;
     const object& from = item.get_object();
     const value* read_only = from.if_contains("readOnly");
-    kinds.push_back({text_at(from, "name"), text_at(from, "path"), text_at(from, "shortName"), text_at(from, "scope") == "Mesh",
+    kinds.push_back({text_at(from, "name"), text_at(from, "path"), text_at(from, "shortName"),
+                     text_at(from, "scope") == "Mesh",
                      read_only != nullptr && read_only->is_bool() && read_only->get_bool()});
   }
   return ServerKinds(std::move(kinds));

@@ -1,9 +1,9 @@
 #include "cli/session.h"
 
-#include <fmt/format.h>
-
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <fmt/format.h>
+
 #include <charconv>
 #include <ostream>
 
@@ -13,7 +13,8 @@
 namespace mesh::cli {
 
 std::filesystem::path Session::config_path() const {
-  return options_.config_file.empty() ? terminal.home / ".kumactl" / "config" : std::filesystem::path(options_.config_file);
+  return options_.config_file.empty() ? terminal.home / ".kumactl" / "config"
+                                      : std::filesystem::path(options_.config_file);
 }
 
 Result<ConfigFile> Session::load_config() const {
@@ -28,10 +29,11 @@ Result<Client> Session::open_client() const {
   const std::string name = options_.context.empty() ? config.current() : options_.context;
   const auto control_plane = config.find(name);
   if (!control_plane) {
-    return error(ErrorKind::NotFound,
-                 options_.context.empty()
-                     ? "no Control Plane is active; use `config control-planes add` to add one"
-                     : fmt::format("there is no Control Plane with name \"{}\"; `config control-planes list` shows them", name));
+    return error(
+        ErrorKind::NotFound,
+        options_.context.empty()
+            ? "no Control Plane is active; use `config control-planes add` to add one"
+            : fmt::format("there is no Control Plane with name \"{}\"; `config control-planes list` shows them", name));
   }
   return Client::open(*control_plane, options_.api_timeout);
 }

@@ -1,8 +1,8 @@
 #include "base/version.h"
 
+#include <boost/json/object.hpp>
 #include <fmt/format.h>
 
-#include <boost/json/object.hpp>
 #include <ostream>
 
 #include "cli/commands.h"

@@ -214,8 +214,7 @@ TEST(Build, OfEndpointsAloneLeavesEverythingElseAsItIs) {
   const auto before = f.builder.build(f.snapshot, "web-1", {});
   f.snapshot.services.insert_or_assign("kv", service("kv", {endpoint("10.0.0.1"), endpoint("10.0.0.2")})[0]);
 
-  const auto after =
-      f.builder.rebuild(*before, f.snapshot, "web-1", {}, {.outbounds = {}, .endpoints = {"kv"}});
+  const auto after = f.builder.rebuild(*before, f.snapshot, "web-1", {}, {.outbounds = {}, .endpoints = {"kv"}});
 
   EXPECT_EQ(after->listeners, before->listeners);  // the same objects
   EXPECT_EQ(after->clusters, before->clusters);

@@ -70,7 +70,8 @@ std::optional<SteadyTime> DataplaneCleanup::take(std::vector<Event> events) {
     if (removed)
       MESH_LOG_INFO("controllers", "removed {}: its proxy is gone", what);
     else if (removed.error().kind != ErrorKind::NotFound) {
-      MESH_LOG_WARN("controllers", "{} of a proxy that is gone was not removed, and will be tried again: {}", what, removed.error().message());
+      MESH_LOG_WARN("controllers", "{} of a proxy that is gone was not removed, and will be tried again: {}", what,
+                    removed.error().message());
       proxies_.load(proxy, true, Duration::zero(), now);
     }
   }

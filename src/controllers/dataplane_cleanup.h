@@ -1,4 +1,5 @@
-// Removes Dataplanes (ZoneIngresses, ZoneEgresses) whose proxies are gone, on a thread of its own: removing waits for the store.
+// Removes Dataplanes (ZoneIngresses, ZoneEgresses) whose proxies are gone, on a thread of its own: removing waits for
+// the store.
 #pragma once
 
 #include <functional>
@@ -17,8 +18,9 @@ class DataplaneCleanup {
   using Remove = std::function<Status(const ResourceKey&)>;
 
   // `leads`: whether it is this control plane's turn. Of several that share a store one removes.
-  DataplaneCleanup(OfflineSettings settings, Store& store, Remove remove, const Clock& clock,
-                   std::function<bool()> leads = [] { return true; });
+  DataplaneCleanup(
+      OfflineSettings settings, Store& store, Remove remove, const Clock& clock,
+      std::function<bool()> leads = [] { return true; });
   ~DataplaneCleanup();
 
   // Reads when the proxies of an earlier control plane were last seen.

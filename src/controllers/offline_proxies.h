@@ -1,5 +1,5 @@
-// Which Dataplanes are to be removed because their proxy is gone: those that a proxy registered itself, shortly after it
-// left; every other one when its proxy has been offline for long. Events and the time go in, names come out.
+// Which Dataplanes are to be removed because their proxy is gone: those that a proxy registered itself, shortly after
+// it left; every other one when its proxy has been offline for long. Events and the time go in, names come out.
 //
 // A proxy that was merely cut off keeps its Dataplane for as long as it may get traffic (see pipeline/liveness.h), so
 // that an outage of ours does not delete what it cannot see.

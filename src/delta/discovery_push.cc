@@ -165,7 +165,8 @@ std::vector<DiscoveryState::Held> DiscoveryState::changes_of(std::size_t type) c
     if (!state.wants_all && !names.find(resource.name)) continue;
     std::string version = wire_version(type, resource);
     const Held* has = held.find(resource.name);
-    if (!has || has->version != version || tried.find(resource.name)) changes.push_back({resource.name, std::move(version), resource.body});
+    if (!has || has->version != version || tried.find(resource.name))
+      changes.push_back({resource.name, std::move(version), resource.body});
   }
   if (encoding_ == Encoding::StateOfTheWorld) return changes;
   // Who asks for what does not exist is told so. After a reconnect also who had it once, when it has a parent: that one
@@ -193,8 +194,9 @@ std::vector<DiscoveryState::Held> DiscoveryState::removals_of(std::size_t type) 
     }
   }
   std::sort(removals.begin(), removals.end(), by_name);
-  removals.erase(std::unique(removals.begin(), removals.end(), [](const auto& a, const auto& b) { return a.name == b.name; }),
-                 removals.end());
+  removals.erase(
+      std::unique(removals.begin(), removals.end(), [](const auto& a, const auto& b) { return a.name == b.name; }),
+      removals.end());
   return removals;
 }
 

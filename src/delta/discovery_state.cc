@@ -18,10 +18,12 @@ void sort_unique(std::vector<std::string>& names) {
 
 NamedResources sorted(NamedResources resources) {
   const auto out_of_order = [](const auto& a, const auto& b) { return !(a.name < b.name); };
-  if (!resources || std::adjacent_find(resources->begin(), resources->end(), out_of_order) == resources->end()) return resources;
+  if (!resources || std::adjacent_find(resources->begin(), resources->end(), out_of_order) == resources->end())
+    return resources;
   auto copy = *resources;
   std::stable_sort(copy.begin(), copy.end(), by_name);
-  copy.erase(std::unique(copy.begin(), copy.end(), [](const auto& a, const auto& b) { return a.name == b.name; }), copy.end());
+  copy.erase(std::unique(copy.begin(), copy.end(), [](const auto& a, const auto& b) { return a.name == b.name; }),
+             copy.end());
   return std::make_shared<const std::vector<NamedResource>>(std::move(copy));
 }
 
@@ -34,7 +36,8 @@ bool DiscoveryState::TypeState::is_subscribed(const std::string& name) const {
 // What the peer has of this resource is not known any more.
 void DiscoveryState::TypeState::forget(const std::string& name) {
   const auto drop = [&](std::vector<Held>& list) {
-    const auto at = std::lower_bound(list.begin(), list.end(), name, [](const Held& h, const std::string& n) { return h.name < n; });
+    const auto at = std::lower_bound(list.begin(), list.end(), name,
+                                     [](const Held& h, const std::string& n) { return h.name < n; });
     if (at != list.end() && at->name == name) list.erase(at);
   };
   drop(held);
@@ -66,8 +69,9 @@ Result<Actions> DiscoveryState::on_request(std::size_t type, SotwRequest request
   sort_unique(request.names);
   const bool star = std::binary_search(request.names.begin(), request.names.end(), "*");
   if (star) std::erase(request.names, "*");
-  const bool wants_all = plan_[type].wildcard != Wildcard::Never &&
-                         (star || (request.names.empty() && !state.named_before && plan_[type].wildcard == Wildcard::Unnamed));
+  const bool wants_all =
+      plan_[type].wildcard != Wildcard::Never &&
+      (star || (request.names.empty() && !state.named_before && plan_[type].wildcard == Wildcard::Unnamed));
   state.named_before |= star || !request.names.empty();
   if (first || wants_all != state.wants_all || request.names != state.names) {
     state.owes_answer |= wants_all && !state.wants_all;
@@ -263,9 +267,8 @@ Actions DiscoveryState::retry_refused() {
     for (const auto& [need, entry] : first) state.retried.push_back(entry);
     std::sort(state.retried.begin(), state.retried.end());
     if (state.retried.empty()) continue;
-    state.refused.pardon([&](const auto& entry) {
-      return std::binary_search(state.retried.begin(), state.retried.end(), entry);
-    });
+    state.refused.pardon(
+        [&](const auto& entry) { return std::binary_search(state.retried.begin(), state.retried.end(), entry); });
     on_event(state);
   }
   advance(actions);
@@ -311,8 +314,8 @@ void DiscoveryState::touch_children(std::size_t parent) {
   }
 }
 
-// Endpoints stay as long as the peer has their cluster, though they are not offered any more: it may be waiting for them,
-// and before they come it does not even hear that the cluster is to go.
+// Endpoints stay as long as the peer has their cluster, though they are not offered any more: it may be waiting for
+// them, and before they come it does not even hear that the cluster is to go.
 void DiscoveryState::carry_over(std::size_t type) {
   TypeState& state = types_[type];
   std::vector<NamedResource> carried;
@@ -334,7 +337,8 @@ void DiscoveryState::carry_over(std::size_t type) {
 bool DiscoveryState::may_have(std::size_t type, const std::string& name) const {
   const TypeState& state = types_[type];
   const auto has = [&](const std::vector<Held>& list) {
-    const auto at = std::lower_bound(list.begin(), list.end(), name, [](const Held& held, const std::string& n) { return held.name < n; });
+    const auto at = std::lower_bound(list.begin(), list.end(), name,
+                                     [](const Held& held, const std::string& n) { return held.name < n; });
     return at != list.end() && at->name == name && !at->version.empty();
   };
   return has(state.held) || has(state.tried) || (state.in_flight && has(state.in_flight->changes));

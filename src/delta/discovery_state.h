@@ -1,17 +1,20 @@
-// What one peer was told on one discovery stream, and what it answered. Events in, actions out: no sockets, no locks, no
-// clock. Who owns the stream carries the actions out, in their order. State-of-the-world and delta are two ways to write
-// down the same conversation; both are here.
+// What one peer was told on one discovery stream, and what it answered. Events in, actions out: no sockets, no locks,
+// no clock. Who owns the stream carries the actions out, in their order. State-of-the-world and delta are two ways to
+// write down the same conversation; both are here.
 //
 //   * One push is in flight per type. A newer offer replaces one that waits.
 //   * Nothing is sent that the peer has: over delta by resource, in state-of-the-world by type for those types whose
 //     responses are whole, by resource for the others.
-//   * What was refused is not sent again until it changes (see RefusedVersions). One bad resource holds up no other that
+//   * What was refused is not sent again until it changes (see RefusedVersions). One bad resource holds up no other
+//   that
 //     the peer does not blame.
-//   * Types are pushed in the order of the plan, each when those before it have been answered, removals at the very end:
+//   * Types are pushed in the order of the plan, each when those before it have been answered, removals at the very
+//   end:
 //     what is referred to is there before, and goes away after, what refers to it.
 //   * A resource with a parent (endpoints, whose parent is the cluster of the same name) is sent again right behind its
-//     parent: Envoy waits for it, without asking, and does not even answer for the parent before it came. So its version
-//     names its parent's too ("e1/c7"), which also shows after a reconnect whether the peer has seen it for that parent.
+//     parent: Envoy waits for it, without asking, and does not even answer for the parent before it came. So its
+//     version names its parent's too ("e1/c7"), which also shows after a reconnect whether the peer has seen it for
+//     that parent.
 //
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 #pragma once
@@ -42,10 +45,10 @@ enum class Wildcard {
 struct DiscoveryType {
   bool is_whole = false;  // a state-of-the-world response has all resources: leaving one out removes it
   Wildcard wildcard = Wildcard::Explicit;
-  bool waits_for_earlier = true;      // goes out when the types before it have been answered
-  bool delays_later = true;           // types after it wait until it has been answered
+  bool waits_for_earlier = true;           // goes out when the types before it have been answered
+  bool delays_later = true;                // types after it wait until it has been answered
   std::optional<std::size_t> parent = {};  // a type before it; resources of the same name belong together
-  int removal_rank = 0;               // removals go out in ascending order
+  int removal_rank = 0;                    // removals go out in ascending order
   // What a resource needs of the peer's surroundings and shares with others (a port, say), by its name; empty: nothing.
   // Such a resource may be refused though nothing is wrong with it. Then the peer counts as holding the rest, and it is
   // tried again now and then: see retry_refused().
@@ -119,8 +122,8 @@ class DiscoveryState {
   Actions retry_refused();
 
   bool is_in_flight(std::size_t type) const { return types_[type].in_flight.has_value(); }
-  // The peer has all that it asked for of this type, as it was offered last: nothing is on its way, waits or was refused
-  // (but for what it may take at another time).
+  // The peer has all that it asked for of this type, as it was offered last: nothing is on its way, waits or was
+  // refused (but for what it may take at another time).
   bool holds(std::size_t type) const { return types_[type].holds; }
 
  private:
@@ -150,12 +153,12 @@ class DiscoveryState {
     std::vector<Held> tried;             // what it refused may be in force all the same, in part; sorted by name
     std::string held_version;            // whole types in state-of-the-world: the version accepted last
     std::string last_nonce;
-    bool is_resumed = false;             // what the peer has is only what it said, of an earlier stream
-    bool owes_answer = false;            // the first wildcard request is answered even when there is nothing
-    bool changes_stale = true;           // something happened since changes were last looked for
-    bool removals_stale = true;          // the same for removals
-    bool holds = false;                  // nothing to change was found when it was last compared
-    bool awaits_subscription = false;    // its parents are new: the peer is about to ask for more
+    bool is_resumed = false;           // what the peer has is only what it said, of an earlier stream
+    bool owes_answer = false;          // the first wildcard request is answered even when there is nothing
+    bool changes_stale = true;         // something happened since changes were last looked for
+    bool removals_stale = true;        // the same for removals
+    bool holds = false;                // nothing to change was found when it was last compared
+    bool awaits_subscription = false;  // its parents are new: the peer is about to ask for more
     std::optional<InFlight> in_flight;
     RefusedVersions refused;
     std::vector<RefusedVersions::Entry> retried;  // sent again though refused before; sorted

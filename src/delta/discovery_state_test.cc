@@ -55,21 +55,28 @@ class Peer {
   void asks(std::size_t type, std::vector<std::string> names = {}, std::map<std::string, std::string> has = {},
             std::string version = "") {
     if (encoding_ == Encoding::Delta) {
-      take(*state_.on_request(type, DeltaRequest{.subscribe = names, .unsubscribe = {}, .initial_versions = has, .nonce = "", .refusal = {}}));
+      take(*state_.on_request(
+          type,
+          DeltaRequest{.subscribe = names, .unsubscribe = {}, .initial_versions = has, .nonce = "", .refusal = {}}));
     } else {
-      take(*state_.on_request(type, SotwRequest{.version = version, .names = names, .nonce = nonce_[type], .refusal = {}}));
+      take(*state_.on_request(type,
+                              SotwRequest{.version = version, .names = names, .nonce = nonce_[type], .refusal = {}}));
     }
     names_[type] = names;
   }
   void unsubscribes(std::size_t type, std::vector<std::string> names) {
-    take(*state_.on_request(type, DeltaRequest{.subscribe = {}, .unsubscribe = names, .initial_versions = {}, .nonce = "", .refusal = {}}));
+    take(*state_.on_request(
+        type, DeltaRequest{.subscribe = {}, .unsubscribe = names, .initial_versions = {}, .nonce = "", .refusal = {}}));
   }
   void answers(std::size_t type, std::optional<std::string> refusal = {}, std::string nonce = "") {
     if (nonce.empty()) nonce = nonce_[type];
     if (encoding_ == Encoding::Delta) {
-      take(*state_.on_request(type, DeltaRequest{.subscribe = {}, .unsubscribe = {}, .initial_versions = {}, .nonce = nonce, .refusal = refusal}));
+      take(*state_.on_request(
+          type, DeltaRequest{
+                    .subscribe = {}, .unsubscribe = {}, .initial_versions = {}, .nonce = nonce, .refusal = refusal}));
     } else {
-      take(*state_.on_request(type, SotwRequest{.version = "", .names = names_[type], .nonce = nonce, .refusal = refusal}));
+      take(*state_.on_request(type,
+                              SotwRequest{.version = "", .names = names_[type], .nonce = nonce, .refusal = refusal}));
     }
   }
   void accepts(std::size_t type) { answers(type); }
@@ -102,7 +109,8 @@ class Peer {
         EXPECT_EQ(accepted->version, version_[accepted->type]);
       } else {
         const auto& refused = std::get<Refused>(action);
-        reports_.push_back(std::string(refused.again ? "refused again " : "refused ") + kShort[refused.type] + ": " + refused.reason);
+        reports_.push_back(std::string(refused.again ? "refused again " : "refused ") + kShort[refused.type] + ": " +
+                           refused.reason);
       }
     }
   }
@@ -192,7 +200,8 @@ TEST_P(BothEncodings, TypesGoOutInOrderEachWhenTheOneBeforeWasAnswered) {
   peer.asks(kEndpoints, {"a"});
   peer.asks(kClusters);
   peer.offer({{kClusters, "a=1"}, {kEndpoints, "a=1"}, {kListeners, "l=1"}, {kRoutes, "r=1"}});
-  EXPECT_THAT(peer.heard(), ElementsAre("CDS a=1", "EDS a=1/1")) << "endpoints do not wait: their cluster waits for them";
+  EXPECT_THAT(peer.heard(), ElementsAre("CDS a=1", "EDS a=1/1"))
+      << "endpoints do not wait: their cluster waits for them";
   peer.accepts(kClusters);
   EXPECT_THAT(peer.heard(), IsEmpty());
   peer.accepts(kEndpoints);
@@ -301,7 +310,8 @@ TEST_P(BothEncodings, WhatIsBlamedByNameHoldsUpNoOther) {
   peer.accepts(kListeners);
   EXPECT_TRUE(peer.state().holds(kListeners));
   peer.offer({{kListeners, "in=1 out1:80=1 out2:80=1 out3:90=1 out4:80=1"}});
-  EXPECT_THAT(peer.heard(), ElementsAre(GetParam() == Encoding::Delta ? "LDS out4:80=1" : "LDS in=1 out3:90=1 out4:80=1"));
+  EXPECT_THAT(peer.heard(),
+              ElementsAre(GetParam() == Encoding::Delta ? "LDS out4:80=1" : "LDS in=1 out3:90=1 out4:80=1"));
   peer.answers(kListeners, "Error adding listener(s) out4:80: taken\n");
   peer.accepts_everything();
   EXPECT_TRUE(peer.state().holds(kListeners));
@@ -321,7 +331,8 @@ TEST_P(BothEncodings, WhatIsRightAndRefusedIsTriedAgainOneForAllThatNeedTheSame)
   peer.take(peer.state().retry_refused());
   EXPECT_THAT(peer.heard(), ElementsAre(delta ? "LDS out1:80=1 out3:90=1" : "LDS in=1 out1:80=1 out3:90=1"));
   peer.answers(kListeners, "Error adding listener(s) out1:80: taken\nout3:90: taken\n");
-  EXPECT_THAT(peer.reported(), ElementsAre("refused again LDS: Error adding listener(s) out1:80: taken\nout3:90: taken\n"));
+  EXPECT_THAT(peer.reported(),
+              ElementsAre("refused again LDS: Error adding listener(s) out1:80: taken\nout3:90: taken\n"));
   peer.accepts_everything();
   peer.heard();
 
@@ -414,7 +425,8 @@ TEST_P(BothEncodings, TheListenerWaitsForEndpointsOfItsNewCluster) {
   peer.heard();
   peer.accepts(kClusters);
   EXPECT_THAT(peer.heard(), IsEmpty());  // it is about to ask for the endpoints of b
-  peer.asks(kEndpoints, GetParam() == Encoding::Delta ? std::vector<std::string>{"b"} : std::vector<std::string>{"a", "b"});
+  peer.asks(kEndpoints,
+            GetParam() == Encoding::Delta ? std::vector<std::string>{"b"} : std::vector<std::string>{"a", "b"});
   EXPECT_THAT(peer.heard(), ElementsAre("EDS b=1/1"));
   peer.accepts(kEndpoints);
   EXPECT_THAT(peer.heard(), ElementsAre("LDS l=2"));
@@ -449,9 +461,12 @@ TEST_P(BothEncodings, ItIsKnownWhenThePeerHasWhatItAskedFor) {
 TEST_P(BothEncodings, TooManyNamesEndTheConversation) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i <= DiscoveryState::kMaxNames; ++i) names.push_back(std::to_string(i));
-  const auto result = GetParam() == Encoding::Delta
-                          ? peer.state().on_request(kSecrets, DeltaRequest{.subscribe = names, .unsubscribe = {}, .initial_versions = {}, .nonce = "", .refusal = {}})
-                          : peer.state().on_request(kSecrets, SotwRequest{.version = "", .names = names, .nonce = "", .refusal = {}});
+  const auto result =
+      GetParam() == Encoding::Delta
+          ? peer.state().on_request(
+                kSecrets,
+                DeltaRequest{.subscribe = names, .unsubscribe = {}, .initial_versions = {}, .nonce = "", .refusal = {}})
+          : peer.state().on_request(kSecrets, SotwRequest{.version = "", .names = names, .nonce = "", .refusal = {}});
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().kind, ErrorKind::Invalid);
 }
@@ -706,8 +721,8 @@ TEST_F(StateOfTheWorld, ARefusedWholeIsNotRepeatedButItsSuccessorIsSent) {
   peer.accepts(kClusters);
   peer.heard();
   peer.offer({{kClusters, "b=bad"}});
-  peer.refuses(kClusters);   // with a kept
-  peer.refuses(kClusters);   // without a
+  peer.refuses(kClusters);  // with a kept
+  peer.refuses(kClusters);  // without a
   EXPECT_THAT(peer.heard(), ElementsAre("CDS a=1 b=bad", "CDS b=bad"));
   peer.offer({{kClusters, "b=bad"}});
   EXPECT_THAT(peer.heard(), IsEmpty());

@@ -153,17 +153,20 @@ class Conversation {
     send_offer();
   }
   void set(std::size_t type, const std::string& name, const std::string& body) {
-    world_.types[type][name] = World::resource(name, version_, body + " " + std::to_string(version_) + (refuses_ && pick(8) == 0 ? "!" : ""));
+    world_.types[type][name] =
+        World::resource(name, version_, body + " " + std::to_string(version_) + (refuses_ && pick(8) == 0 ? "!" : ""));
   }
   // A builder never leaves references to what is not there.
   void make_whole() {
     auto& clusters = world_.types[kClusters];
     for (auto& [name, route] : world_.types[kRoutes]) {
-      if (!clusters.contains(reference(*route.body))) route = World::resource(name, version_, "c0 " + std::to_string(version_));
+      if (!clusters.contains(reference(*route.body)))
+        route = World::resource(name, version_, "c0 " + std::to_string(version_));
     }
     std::erase_if(world_.types[kEndpoints], [&](const auto& item) { return !clusters.contains(item.first); });
     for (const auto& [name, _] : clusters) {
-      if (!world_.types[kEndpoints].contains(name)) world_.types[kEndpoints][name] = World::resource(name, version_, "e");
+      if (!world_.types[kEndpoints].contains(name))
+        world_.types[kEndpoints][name] = World::resource(name, version_, "e");
     }
   }
   void repair_world() {
@@ -269,18 +272,24 @@ class Conversation {
         uncertain_[push.type].erase(resource.name);
       }
     }
-    if (refused && push.resources.size() == 1 && push.removed.empty()) convicted_[push.type].insert({push.resources[0].name, push.resources[0].version});
+    if (refused && push.resources.size() == 1 && push.removed.empty())
+      convicted_[push.type].insert({push.resources[0].name, push.resources[0].version});
     if (!refused) {
       for (const auto& name : push.removed) accepted.erase(name);
       versions_[push.type] = push.version;
     }
     Request r{.type = push.type, .sotw = {}, .delta = {}};
     const std::optional<std::string> reason = refused ? std::optional<std::string>("bad") : std::nullopt;
-    r.sotw = {.version = versions_[push.type], .names = {names_[push.type].begin(), names_[push.type].end()}, .nonce = push.nonce, .refusal = reason};
+    r.sotw = {.version = versions_[push.type],
+              .names = {names_[push.type].begin(), names_[push.type].end()},
+              .nonce = push.nonce,
+              .refusal = reason};
     r.delta.nonce = push.nonce;
     r.delta.refusal = reason;
     to_server_.push_back(r);
-    std::erase_if(accepted, [&](const auto& item) { return push.type != kClusters && push.type != kListeners && !names_[push.type].contains(item.first); });
+    std::erase_if(accepted, [&](const auto& item) {
+      return push.type != kClusters && push.type != kListeners && !names_[push.type].contains(item.first);
+    });
   }
 
   void on_clusters(const Push& push) {
@@ -376,7 +385,9 @@ class Conversation {
   }
   void check_same(std::size_t type) {
     Content has = type == kClusters ? clusters_ : listeners_;
-    std::erase_if(has, [&](const auto& item) { return unknown_.contains(item.first) && !world_.types[type].contains(item.first); });
+    std::erase_if(has, [&](const auto& item) {
+      return unknown_.contains(item.first) && !world_.types[type].contains(item.first);
+    });
     Content should;
     for (const auto& [name, resource] : world_.types[type]) should[name] = *resource.body;
     ASSERT_EQ(has, should);

@@ -31,7 +31,8 @@ class Arrivals {
     std::vector<wire::Task> tasks;
     {
       std::lock_guard lock(mutex_);
-      for (auto at = waiting_.lower_bound({proxy, 0}); at != waiting_.end() && at->first.first == proxy; at = waiting_.erase(at)) {
+      for (auto at = waiting_.lower_bound({proxy, 0}); at != waiting_.end() && at->first.first == proxy;
+           at = waiting_.erase(at)) {
         tasks.push_back(std::move(at->second));
       }
     }

@@ -12,7 +12,8 @@ namespace {
 constexpr const char* kWorkloadLabel = "kuma.io/workload";
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 std::string_view trim(std::string_view text) {
@@ -54,10 +55,12 @@ Status TokenAuthenticator::check_dataplane(const Resource& dataplane, const Secr
 Status TokenAuthenticator::check_zone_proxy(const std::string& scope, const Secret& credential) const {
   MESH_TRY(const ZoneClaims claims, verifier_.verify_zone(credential.reveal()));
   if (std::find(claims.scope.begin(), claims.scope.end(), scope) == claims.scope.end()) {
-    return error(ErrorKind::Denied, "the zone token is not for a proxy of type \"" + scope + "\": that is not in its scope");
+    return error(ErrorKind::Denied,
+                 "the zone token is not for a proxy of type \"" + scope + "\": that is not in its scope");
   }
   if (!claims.zone.empty() && claims.zone != zone_) {
-    return error(ErrorKind::Denied, "the zone token is for zone \"" + claims.zone + "\"; this is zone \"" + zone_ + "\"");
+    return error(ErrorKind::Denied,
+                 "the zone token is for zone \"" + claims.zone + "\"; this is zone \"" + zone_ + "\"");
   }
   return {};
 }

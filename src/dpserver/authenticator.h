@@ -20,8 +20,8 @@ class Authenticator {
   virtual bool credentials_expire() const { return false; }
   // For who has none: what it is, and how to get one.
   virtual std::string what_is_missing() const { return {}; }
-  // Unauthenticated: the credential does not hold. Denied: it does, but not for this Dataplane. Unavailable: it cannot be
-  // told at the moment. Never names the credential. `source` is the address that it came from.
+  // Unauthenticated: the credential does not hold. Denied: it does, but not for this Dataplane. Unavailable: it cannot
+  // be told at the moment. Never names the credential. `source` is the address that it came from.
   virtual Status authenticate(const Resource& dataplane, const Secret& credential, const std::string& source) const = 0;
 
   // Would authenticate() have to ask somebody far away? What it can tell at once does not wait behind that.
@@ -46,7 +46,8 @@ class NoAuthenticator final : public Authenticator {
 class TokenAuthenticator final : public Authenticator {
  public:
   // `zone` is that of this control plane: a zone token may be for one only.
-  TokenAuthenticator(const SecretSource& secrets, const Clock& clock, TokenTrusts trusts = {}, std::string zone = "default")
+  TokenAuthenticator(const SecretSource& secrets, const Clock& clock, TokenTrusts trusts = {},
+                     std::string zone = "default")
       : verifier_(secrets, clock, std::move(trusts)), zone_(std::move(zone)) {}
   bool needs_credential() const override { return true; }
   std::string what_is_missing() const override { return "a token is needed, and none was given"; }
@@ -71,8 +72,8 @@ struct Authenticators {
   const Authenticator& zone_proxies;
 };
 
-// The credential of a request: the field `authorization`, with or without "Bearer " before it. Empty when there is none;
-// Unauthenticated when there are several.
+// The credential of a request: the field `authorization`, with or without "Bearer " before it. Empty when there is
+// none; Unauthenticated when there are several.
 Result<Secret> find_credential(const wire::Headers& headers);
 
 }  // namespace mesh

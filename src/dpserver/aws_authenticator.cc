@@ -9,14 +9,21 @@ namespace {
 constexpr const char* kWorkloadLabel = "kuma.io/workload";
 constexpr Duration kBetweenProofAndStream = std::chrono::minutes(2);
 
-ProxyId id_of(const Resource& resource) { return proxy_of_resource(resource.key).value_or(ProxyId{resource.key.mesh, resource.key.name}); }
+ProxyId id_of(const Resource& resource) {
+  return proxy_of_resource(resource.key).value_or(ProxyId{resource.key.mesh, resource.key.name});
+}
 
 }  // namespace
 
 ProxyClaims claims_of(const Resource& resource) {
   const ProxyRole type = id_of(resource).type;
-  ProxyClaims claims{.type = std::string(proxy_type_name(type)), .mesh = resource.key.mesh, .name = resource.key.name, .services = {}, .workload = {}};
-  if (const auto workload = resource.labels.find(kWorkloadLabel); workload != resource.labels.end()) claims.workload = workload->second;
+  ProxyClaims claims{.type = std::string(proxy_type_name(type)),
+                     .mesh = resource.key.mesh,
+                     .name = resource.key.name,
+                     .services = {},
+                     .workload = {}};
+  if (const auto workload = resource.labels.find(kWorkloadLabel); workload != resource.labels.end())
+    claims.workload = workload->second;
   const auto* dataplane = resource.spec.as<Dataplane>();
   if (dataplane == nullptr) return claims;
   const auto& networking = dataplane->networking;
@@ -28,7 +35,8 @@ ProxyClaims claims_of(const Resource& resource) {
   return claims;
 }
 
-Status AwsAuthenticator::authenticate(const Resource& dataplane, const Secret& credential, const std::string& source) const {
+Status AwsAuthenticator::authenticate(const Resource& dataplane, const Secret& credential,
+                                      const std::string& source) const {
   const ProxyClaims claims = claims_of(dataplane);
   MESH_TRY(const AwsIdentity identity, authority_.identify(credential, claims, source));
   MESH_RETURN_IF_ERROR(authority_.authorise(identity, claims));
@@ -62,7 +70,9 @@ Status AwsAuthenticator::recheck(const Resource& dataplane) const {
 void AwsAuthenticator::keep_only(const std::set<ProxyId>& connected) const {
   std::lock_guard lock(mutex_);
   const SteadyTime now = clock_.steady();
-  std::erase_if(came_in_, [&](const auto& item) { return !connected.contains(item.first) && now - item.second.at > kBetweenProofAndStream; });
+  std::erase_if(came_in_, [&](const auto& item) {
+    return !connected.contains(item.first) && now - item.second.at > kBetweenProofAndStream;
+  });
 }
 
 }  // namespace mesh

@@ -14,9 +14,12 @@ namespace mesh {
 
 class AwsAuthenticator final : public Authenticator {
  public:
-  AwsAuthenticator(AwsAuthoritySettings settings, aws::ChainNeeds needs, std::function<std::set<std::string>()> audiences,
+  AwsAuthenticator(AwsAuthoritySettings settings, aws::ChainNeeds needs,
+                   std::function<std::set<std::string>()> audiences,
                    Duration recheck_interval = std::chrono::seconds(10))
-      : clock_(*needs.caller.clock), recheck_interval_(recheck_interval), authority_(std::move(settings), std::move(needs), std::move(audiences)) {}
+      : clock_(*needs.caller.clock),
+        recheck_interval_(recheck_interval),
+        authority_(std::move(settings), std::move(needs), std::move(audiences)) {}
 
   bool needs_credential() const override { return true; }
   bool credentials_expire() const override { return true; }

@@ -8,11 +8,11 @@
 namespace mesh {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
 using test::dataplane_json;
 using test::House;
 using test::node;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
 wire::Response xml(std::string body) {
   wire::Response out{.status = 200, .headers = {}, .body = std::move(body)};
@@ -28,29 +28,39 @@ struct Door {
     needs.caller.fetch = [this](const wire::ClientRequest& request) -> Result<wire::Response> {
       if (is_down) return error(ErrorKind::Unavailable, "connection refused");
       if (request.body.contains("GetCallerIdentity")) {
-        return xml("<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>"
-                   "<Arn>arn:aws:sts::123456789012:assumed-role/kv/t</Arn><UserId>AROAKV:t</UserId><Account>123456789012</Account>"
-                   "</GetCallerIdentityResult></GetCallerIdentityResponse>");
+        return xml(
+            "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>"
+            "<Arn>arn:aws:sts::123456789012:assumed-role/kv/t</Arn><UserId>AROAKV:t</UserId><Account>123456789012</"
+            "Account>"
+            "</GetCallerIdentityResult></GetCallerIdentityResponse>");
       }
       std::string list;
-      for (const auto& [key, value] : tags) list += "<member><Key>" + key + "</Key><Value>" + value + "</Value></member>";
-      return xml("<GetRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><GetRoleResult><Role><Arn>arn:aws:iam::123456789012:role/kv</Arn>"
-                 "<RoleName>kv</RoleName><RoleId>AROAKV</RoleId><Tags>" + list + "</Tags></Role></GetRoleResult></GetRoleResponse>");
+      for (const auto& [key, value] : tags)
+        list += "<member><Key>" + key + "</Key><Value>" + value + "</Value></member>";
+      return xml(
+          "<GetRoleResponse "
+          "xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/"
+          "\"><GetRoleResult><Role><Arn>arn:aws:iam::123456789012:role/kv</Arn>"
+          "<RoleName>kv</RoleName><RoleId>AROAKV</RoleId><Tags>" +
+          list + "</Tags></Role></GetRoleResult></GetRoleResponse>");
     };
-    authenticator = std::make_unique<AwsAuthenticator>(AwsAuthoritySettings{.accounts = {"123456789012"}, .roles = {}}, needs,
-                                                       [] { return std::set<std::string>{"cp"}; });
+    authenticator = std::make_unique<AwsAuthenticator>(AwsAuthoritySettings{.accounts = {"123456789012"}, .roles = {}},
+                                                       needs, [] { return std::set<std::string>{"cp"}; });
     gatekeeper = std::make_unique<Gatekeeper>(*authenticator, house.store, house.admission, house.kinds);
   }
   wire::Headers proof(const std::string& name) {
-    const auto made = aws::make_identity_proof({"cp", "default", name, "dataplane"}, {"ASIAEXAMPLEEXAMPLE00", Secret("s"), Secret("t")},
-                                               *aws::find_region("eu-west-1"), aws::StsEndpoint::Regional, house.clock.now());
+    const auto made = aws::make_identity_proof(
+        {"cp", "default", name, "dataplane"}, {"ASIAEXAMPLEEXAMPLE00", Secret("s"), Secret("t")},
+        *aws::find_region("eu-west-1"), aws::StsEndpoint::Regional, house.clock.now());
     return test::with_token(*made);
   }
   std::string let_in(const std::string& name, const std::string& service) {
     const Status status = gatekeeper->let_in(node(name, dataplane_json(name, service)), proof(name), "10.0.0.9");
     return status ? "in" : status.error().message();
   }
-  Status recheck(const std::string& name) { return authenticator->recheck(*gatekeeper->find_resource({"default", name})); }
+  Status recheck(const std::string& name) {
+    return authenticator->recheck(*gatekeeper->find_resource({"default", name}));
+  }
 
   House house;
   aws::ChainNeeds needs;
@@ -64,18 +74,22 @@ TEST(AwsAuthenticator, LetsAProxyBeWhatTheTagsOfItsRoleSay) {
   Door door;
   EXPECT_EQ(door.let_in("kv-1", "kv"), "in");
   EXPECT_THAT(door.let_in("kv-2", "db"), HasSubstr("claims service \"db\""));
-  EXPECT_THAT(door.gatekeeper->let_in(node("kv-3", dataplane_json("kv-3", "kv")), door.proof("kv-1")).error().message(), HasSubstr("\"kv-1\""));
-  EXPECT_THAT(door.gatekeeper->let_in(node("kv-3", dataplane_json("kv-3", "kv")), {}).error().message(), HasSubstr("--auth-type=aws"));
+  EXPECT_THAT(door.gatekeeper->let_in(node("kv-3", dataplane_json("kv-3", "kv")), door.proof("kv-1")).error().message(),
+              HasSubstr("\"kv-1\""));
+  EXPECT_THAT(door.gatekeeper->let_in(node("kv-3", dataplane_json("kv-3", "kv")), {}).error().message(),
+              HasSubstr("--auth-type=aws"));
 }
 
 TEST(AwsAuthenticator, LetsZoneProxiesInByARoleOfTheirTypeAlone) {
   Door door;
-  const std::string document = R"({"type":"ZoneIngress","name":"in-1","networking":{"address":"10.0.0.5","port":10001}})";
+  const std::string document =
+      R"({"type":"ZoneIngress","name":"in-1","networking":{"address":"10.0.0.5","port":10001}})";
   ProxyNode ingress = node("in-1", document, "");
   ingress.id.type = ProxyRole::Ingress;
   const auto let_in = [&](const std::string& type, const std::string& mesh) {
-    const auto proof = aws::make_identity_proof({"cp", mesh, "in-1", type}, {"ASIAEXAMPLEEXAMPLE00", Secret("s"), Secret("t")},
-                                                *aws::find_region("eu-west-1"), aws::StsEndpoint::Regional, door.house.clock.now());
+    const auto proof =
+        aws::make_identity_proof({"cp", mesh, "in-1", type}, {"ASIAEXAMPLEEXAMPLE00", Secret("s"), Secret("t")},
+                                 *aws::find_region("eu-west-1"), aws::StsEndpoint::Regional, door.house.clock.now());
     const Status status = door.gatekeeper->let_in(ingress, test::with_token(*proof), "10.0.0.9");
     return status ? std::string("in") : status.error().message();
   };
@@ -101,7 +115,8 @@ TEST(TokenAuthenticator, TakesNoProofOfARole) {
   Door door;
   const TokenAuthenticator tokens(door.house.secrets, door.house.clock);
   const Gatekeeper gatekeeper(tokens, door.house.store, door.house.admission, door.house.kinds);
-  EXPECT_EQ(gatekeeper.let_in(node("kv-1", dataplane_json("kv-1", "kv")), door.proof("kv-1")).error().kind, ErrorKind::Unauthenticated);
+  EXPECT_EQ(gatekeeper.let_in(node("kv-1", dataplane_json("kv-1", "kv")), door.proof("kv-1")).error().kind,
+            ErrorKind::Unauthenticated);
 }
 
 TEST(AwsAuthenticator, DoesNotLetARoleTakeOverTheNameOfAnotherService) {
@@ -153,7 +168,9 @@ TEST(AwsAuthenticator, ForgetsWhoIsNotConnected) {
 TEST(LiveStreams, AreEndedByProxy) {
   LiveStreams live;
   std::vector<std::string> ended;
-  const auto note = [&](const char* name) { return [&ended, name](const wire::GrpcStatus& status) { ended.push_back(name + status.message); }; };
+  const auto note = [&](const char* name) {
+    return [&ended, name](const wire::GrpcStatus& status) { ended.push_back(name + status.message); };
+  };
   live.add({"default", "a"}, note("a1"));
   const auto gone = live.add({"default", "a"}, note("a2"));
   live.add({"default", "a"}, note("a3"));

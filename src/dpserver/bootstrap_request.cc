@@ -1,7 +1,8 @@
 #include "dpserver/bootstrap_request.h"
 
-#include <algorithm>
 #include <boost/json.hpp>
+
+#include <algorithm>
 
 #include "model/json.h"
 
@@ -88,7 +89,8 @@ class FieldReader {
 json::object without_empty(const json::object& object) {
   json::object out;
   for (const auto& [key, value] : object) {
-    if (value.is_null() || (value.is_string() && value.get_string().empty()) || (value.is_bool() && !value.get_bool())) continue;
+    if (value.is_null() || (value.is_string() && value.get_string().empty()) || (value.is_bool() && !value.get_bool()))
+      continue;
     out[key] = value.is_object() ? json::value(without_empty(value.get_object())) : value;
   }
   return out;
@@ -111,7 +113,8 @@ std::string metadata_of(FieldReader& fields, const BootstrapRequest& request) {
   }
   // In spite of its name on the wire, the field says that the proxy for the application's probes is on.
   if (fields.flag("appProbeProxyDisabled")) metadata["dataplane.appProbeProxy.enabled"] = "true";
-  if (auto dynamic = fields.object("dynamicMetadata"); !dynamic.empty()) metadata["dynamicMetadata"] = std::move(dynamic);
+  if (auto dynamic = fields.object("dynamicMetadata"); !dynamic.empty())
+    metadata["dynamicMetadata"] = std::move(dynamic);
   if (auto proxy = fields.object("dataplaneConfig"); !proxy.empty()) metadata["transparentProxy"] = std::move(proxy);
   if (auto otel = fields.object("otelEnv"); !otel.empty()) metadata["otelEnvInventory"] = std::move(otel);
   return json::serialize(metadata);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,11 +14,11 @@
 namespace mesh {
 
 struct BootstrapRequest {
-  ProxyId proxy;                 // a Dataplane's when it says nothing of its type
+  ProxyId proxy;  // a Dataplane's when it says nothing of its type
   Secret token;
-  std::string token_path;        // where Envoy can read it, on the sidecar's machine
-  std::string dataplane;         // the document of the Dataplane that it brings; empty: the stored one
-  std::string ca_pem;            // what the sidecar verified us by; empty: nothing
+  std::string token_path;  // where Envoy can read it, on the sidecar's machine
+  std::string dataplane;   // the document of the Dataplane that it brings; empty: the stored one
+  std::string ca_pem;      // what the sidecar verified us by; empty: nothing
   std::string work_dir;
   std::vector<std::string> features;
   // The node's metadata that follow from the request, as the control plane gets them back from Envoy.

@@ -1,9 +1,8 @@
 #include "dpserver/bootstrap_service.h"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
-#include <boost/json.hpp>
 
 #include "base/encoding.h"
 #include "base/files.h"
@@ -46,8 +45,8 @@ std::string service_of(const Resource& resource, ProxyRole type) {
   return "unknown";
 }
 
-// The sidecar goes on trying on 5xx and on a 404 without a body (its Dataplane may be about to come); everything else ends
-// it, with our words.
+// The sidecar goes on trying on 5xx and on a 404 without a body (its Dataplane may be about to come); everything else
+// ends it, with our words.
 wire::Response refuse(const Error& error) {
   wire::Response response;
   switch (error.kind) {
@@ -74,11 +73,10 @@ wire::Response accept(const BootstrapAnswer& answer, bool as_json) {
   }
   const boost::json::value corefile =
       answer.corefile.empty() ? boost::json::value(nullptr) : boost::json::value(base64_encode(answer.corefile));
-  const boost::json::value body = {
-      {"bootstrap", base64_encode(answer.envoy)},
-      {"kumaSidecarConfiguration",
-       {{"networking", {{"corefileTemplate", corefile}, {"address", answer.address}}},
-        {"metrics", {{"aggregate", boost::json::array()}}}}}};
+  const boost::json::value body = {{"bootstrap", base64_encode(answer.envoy)},
+                                   {"kumaSidecarConfiguration",
+                                    {{"networking", {{"corefileTemplate", corefile}, {"address", answer.address}}},
+                                     {"metrics", {{"aggregate", boost::json::array()}}}}}};
   response.headers.add("content-type", kJson);
   response.body = boost::json::serialize(body);
   return response;
@@ -95,7 +93,11 @@ std::string host_without_port(std::string_view host) {
 
 BootstrapService::BootstrapService(BootstrapParams params, const Gatekeeper& gatekeeper, const Store& store,
                                    WorkerGroups& workers, const Published<std::string>& certificate)
-    : params_(std::move(params)), gatekeeper_(gatekeeper), store_(store), workers_(workers), certificate_(certificate) {}
+    : params_(std::move(params)),
+      gatekeeper_(gatekeeper),
+      store_(store),
+      workers_(workers),
+      certificate_(certificate) {}
 
 void BootstrapService::handle(wire::Request request, wire::Respond respond) const {
   auto parsed = parse_bootstrap_request(request.body);
@@ -111,25 +113,33 @@ void BootstrapService::handle(wire::Request request, wire::Respond respond) cons
   auto answer_to = std::make_shared<wire::Respond>(std::move(respond));
   const std::size_t bytes = 2 * request.body.size();  // the document is in it twice, once in the metadata
   const bool would_wait = gatekeeper_.authenticator(parsed->proxy.type).would_wait(parsed->token);
-  const bool taken = workers_.of(would_wait).run([this, asked = std::move(*parsed), host, as_json, answer_to, from = request.peer.address]() {
-    auto answered = answer(asked, host, from);
-    if (!answered) {
-      MESH_LOG_INFO("dpserver", "bootstrap of {} at {} was refused: {}", asked.proxy.node_id(), from, answered.error().message());
-      return (*answer_to)(refuse(answered.error()));
-    }
-    (*answer_to)(accept(*answered, as_json));
-  }, bytes);
+  const bool taken =
+      workers_.of(would_wait)
+          .run(
+              [this, asked = std::move(*parsed), host, as_json, answer_to, from = request.peer.address]() {
+                auto answered = answer(asked, host, from);
+                if (!answered) {
+                  MESH_LOG_INFO("dpserver", "bootstrap of {} at {} was refused: {}", asked.proxy.node_id(), from,
+                                answered.error().message());
+                  return (*answer_to)(refuse(answered.error()));
+                }
+                (*answer_to)(accept(*answered, as_json));
+              },
+              bytes);
   if (!taken) (*answer_to)(refuse(error(ErrorKind::Unavailable, "too many proxies start at once; try again later")));
 }
 
-Result<BootstrapAnswer> BootstrapService::answer(const BootstrapRequest& request, const std::string& host, const std::string& source) const {
+Result<BootstrapAnswer> BootstrapService::answer(const BootstrapRequest& request, const std::string& host,
+                                                 const std::string& source) const {
   const ProxyRole type = request.proxy.type;
   const Authenticator& authenticator = gatekeeper_.authenticator(type);
   if (authenticator.needs_credential() && request.token.empty() && request.token_path.empty()) {
     if (authenticator.credentials_expire()) return invalid("authentication", authenticator.what_is_missing());
     const std::string kind = type == ProxyRole::Dataplane ? "dataplane" : "zone";
-    return invalid("dataplaneToken", fmt::format("a {0} token is required; make one with \"generate {0}-token\" and give its file to the "
-                                                 "sidecar by --dataplane-token-file", kind));
+    return invalid("dataplaneToken",
+                   fmt::format("a {0} token is required; make one with \"generate {0}-token\" and give its file to the "
+                               "sidecar by --dataplane-token-file",
+                               kind));
   }
   if (params_.xds_host.empty()) MESH_RETURN_IF_ERROR(check_host(host));
   MESH_TRY(const Resource resource, find_resource(request));
@@ -177,7 +187,9 @@ Result<Resource> BootstrapService::find_resource(const BootstrapRequest& request
   if (request.proxy.type != ProxyRole::Dataplane) return dataplane;
   const auto found = store_.get({&kMeshKind, {}, dataplane.key.mesh});
   if (!found && found.error().kind == ErrorKind::NotFound) {
-    return Error{ErrorKind::Invalid, {}, "the Dataplane is not valid",
+    return Error{ErrorKind::Invalid,
+                 {},
+                 "the Dataplane is not valid",
                  {{"mesh", fmt::format("there is no mesh \"{}\"", dataplane.key.mesh)}}};
   }
   if (!found) return found.error();
@@ -195,10 +207,11 @@ Status BootstrapService::check_host(const std::string& host) const {
     return {};
   }
   MESH_TRY(const ServerNames names, server_names_of(*certificate));
-  return error(ErrorKind::Invalid,
-               fmt::format("the control plane was asked for as \"{}\", but its certificate is for {}, {}; use one of these in "
-                           "--cp-address, or give the control plane a certificate for \"{}\"",
-                           host, fmt::join(names.addresses, ", "), fmt::join(names.dns_names, ", "), host));
+  return error(
+      ErrorKind::Invalid,
+      fmt::format("the control plane was asked for as \"{}\", but its certificate is for {}, {}; use one of these in "
+                  "--cp-address, or give the control plane a certificate for \"{}\"",
+                  host, fmt::join(names.addresses, ", "), fmt::join(names.dns_names, ", "), host));
 }
 
 Result<std::string> BootstrapService::authority_for(const BootstrapRequest& request) const {
@@ -208,11 +221,14 @@ Result<std::string> BootstrapService::authority_for(const BootstrapRequest& requ
   const auto good = may_be_authority(pem);
   if (!good) return error(ErrorKind::Invalid, "the CA certificate that the sidecar uses cannot be read");
   if (!*good) {
-    return error(ErrorKind::Invalid,
-                 "the sidecar verifies the control plane by a certificate that is no authority (basic constraint CA is false); "
-                 "give it the certificate of the CA that signed the control plane's, by --ca-cert-file or KUMA_CONTROL_PLANE_CA_CERT");
+    return error(
+        ErrorKind::Invalid,
+        "the sidecar verifies the control plane by a certificate that is no authority (basic constraint CA is false); "
+        "give it the certificate of the CA that signed the control plane's, by --ca-cert-file or "
+        "KUMA_CONTROL_PLANE_CA_CERT");
   }
-  good_.set(std::make_shared<const Good>(Good{known ? known->certificate : nullptr, known ? known->host : std::string(), pem}));
+  good_.set(std::make_shared<const Good>(
+      Good{known ? known->certificate : nullptr, known ? known->host : std::string(), pem}));
   return pem;
 }
 

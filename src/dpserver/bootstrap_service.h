@@ -15,21 +15,21 @@ namespace mesh {
 // What a bootstrap answer says beside what the sidecar asked for (KUMA_BOOTSTRAP_SERVER_PARAMS_*).
 struct BootstrapParams {
   std::string admin_address = "127.0.0.1";
-  std::uint32_t admin_port = 9901;             // of Dataplanes that name none
+  std::uint32_t admin_port = 9901;  // of Dataplanes that name none
   std::string admin_access_log_path = "/dev/null";
-  bool admin_unix_socket = true;               // in the sidecar's working directory, when it names one
-  std::string xds_host;                        // empty: the host that the sidecar asked
-  std::uint32_t xds_port = 0;                  // 0: the port that is listened on
+  bool admin_unix_socket = true;  // in the sidecar's working directory, when it names one
+  std::string xds_host;           // empty: the host that the sidecar asked
+  std::uint32_t xds_port = 0;     // 0: the port that is listened on
   Duration xds_connect_timeout = std::chrono::seconds(1);
-  std::string corefile_template_path;          // empty: none
-  bool reloadable_tokens = false;              // Envoy reads the token's file anew, when the sidecar names one
-  bool health_checks = true;                   // Envoy opens a health stream
+  std::string corefile_template_path;  // empty: none
+  bool reloadable_tokens = false;      // Envoy reads the token's file anew, when the sidecar names one
+  bool health_checks = true;           // Envoy opens a health stream
 };
 
 struct BootstrapAnswer {
-  std::string envoy;         // JSON, which is YAML too
-  std::string address;       // of the proxy
-  std::string corefile;      // template; may be empty
+  std::string envoy;     // JSON, which is YAML too
+  std::string address;   // of the proxy
+  std::string corefile;  // template; may be empty
 };
 
 // Thread-safe.
@@ -43,7 +43,8 @@ class BootstrapService {
 
   // May block. `host` is the one that the sidecar asked, without its port.
   // `source` is the address that it comes from.
-  Result<BootstrapAnswer> answer(const BootstrapRequest& request, const std::string& host, const std::string& source = {}) const;
+  Result<BootstrapAnswer> answer(const BootstrapRequest& request, const std::string& host,
+                                 const std::string& source = {}) const;
 
  private:
   // What was found good last. Most sidecars ask by the same name and bring the same CA, and reading certificates is the

@@ -1,4 +1,5 @@
 #include <boost/json.hpp>
+
 #include <future>
 
 #include "base/encoding.h"
@@ -35,7 +36,9 @@ class BootstrapTest : public testing::Test {
             {"name", "web-1"},
             {"proxyType", "dataplane"},
             {"dataplaneResource", dataplane_json("web-1", "web")},
-            {"version", {{"kumaDp", {{"version", "2.14.3"}, {"gitTag", ""}}}, {"envoy", {{"version", "1.40.0"}, {"kumaDpCompatible", true}}}}},
+            {"version",
+             {{"kumaDp", {{"version", "2.14.3"}, {"gitTag", ""}}},
+              {"envoy", {{"version", "1.40.0"}, {"kumaDpCompatible", true}}}}},
             {"workdir", "/tmp/work"},
             {"readinessPort", 9902},
             {"features", {"feature-bind-outbounds"}},
@@ -94,7 +97,7 @@ TEST_F(BootstrapTest, GivesTheFileThatEnvoyIsStartedWith) {
 
 TEST_F(BootstrapTest, UsesDeltaDiscoveryForWhoCanDoIt) {
   json::object body = with_token();
-  body["features"] = {"feature-delta-grpc"};
+  body["features"] = json::array{"feature-delta-grpc"};
   EXPECT_EQ(json::parse(ask(body)->envoy).at_pointer("/dynamicResources/adsConfig/apiType").as_string(), "DELTA_GRPC");
 }
 
@@ -117,9 +120,7 @@ TEST_F(BootstrapTest, TheAnswerIsTheFileAloneForTheOldestSidecars) {
   EXPECT_THAT(response.body, HasSubstr("default.web-1"));
 }
 
-TEST_F(BootstrapTest, ATokenIsRequired) {
-  EXPECT_EQ(http(json::serialize(request())).status, 422);
-}
+TEST_F(BootstrapTest, ATokenIsRequired) { EXPECT_EQ(http(json::serialize(request())).status, 422); }
 
 TEST_F(BootstrapTest, AFileOfATokenIsEnoughAsItIsReadLater) {
   json::object body = request();
@@ -128,7 +129,9 @@ TEST_F(BootstrapTest, AFileOfATokenIsEnoughAsItIsReadLater) {
 }
 
 TEST_F(BootstrapTest, ATokenThatDoesNotFitIsRefusedAtOnce) {
-  EXPECT_EQ(http(json::serialize(with_token({.name = "web-2", .mesh = "", .tags = {}, .type = "", .workload = ""}))).status, 403);
+  EXPECT_EQ(
+      http(json::serialize(with_token({.name = "web-2", .mesh = "", .tags = {}, .type = "", .workload = ""}))).status,
+      403);
   json::object body = request();
   body["dataplaneToken"] = "nonsense";
   const auto response = http(json::serialize(body));
@@ -146,7 +149,8 @@ TEST_F(BootstrapTest, ADataplaneThatIsNotThereIsA404WithoutABodySoThatTheSidecar
 
 TEST_F(BootstrapTest, ADataplaneThatIsNotValidIsA422ThatNamesTheFields) {
   json::object body = with_token();
-  body["dataplaneResource"] = R"({"type":"Dataplane","mesh":"default","name":"web-1","networking":{"address":"10.0.0.1","inbound":[{"port":0}]}})";
+  body["dataplaneResource"] =
+      R"({"type":"Dataplane","mesh":"default","name":"web-1","networking":{"address":"10.0.0.1","inbound":[{"port":0}]}})";
   const auto response = http(json::serialize(body));
   EXPECT_EQ(response.status, 422);
   EXPECT_THAT(response.body, HasSubstr("networking.inbound[0]"));
@@ -158,7 +162,8 @@ TEST_F(BootstrapTest, AMeshThatIsNotThereIsA422) {
   json::object body = request();
   body["mesh"] = "other";
   body["dataplaneResource"] = dataplane_json("web-1", "web", "other");
-  const auto answer = BootstrapService(params, open, house.store, workers, certificate).answer(*parse_bootstrap_request(json::serialize(body)), "cp.mesh");
+  const auto answer = BootstrapService(params, open, house.store, workers, certificate)
+                          .answer(*parse_bootstrap_request(json::serialize(body)), "cp.mesh");
   ASSERT_FALSE(answer.has_value());
   EXPECT_EQ(answer.error().violations.at(0).field, "mesh");
 }
@@ -176,7 +181,8 @@ TEST_F(BootstrapTest, AHostThatTheCertificateIsNotForIsRefused) {
 
 TEST_F(BootstrapTest, ACertificateThatIsNoAuthorityIsRefused) {
   // A leaf that the mesh's CA signed.
-  const auto root = make_builtin_root("default", CaBackend{.name = "ca", .type = "builtin", .dp_cert = {}, .conf = {}, .root_chain = {}}, house.clock);
+  const auto root = make_builtin_root(
+      "default", CaBackend{.name = "ca", .type = "builtin", .dp_cert = {}, .conf = {}, .root_chain = {}}, house.clock);
   ASSERT_TRUE(root.has_value());
   json::object body = with_token();
   body["caCert"] = root->certificate_pem;

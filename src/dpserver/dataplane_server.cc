@@ -26,7 +26,8 @@ constexpr const char* kHealthPath = "/envoy.service.health.v3.HealthDiscoverySer
 constexpr Duration kDrainStep = std::chrono::milliseconds(50);
 constexpr const char* kLifecyclePath = "/taskmesh.proxy.v1.ProxyLifecycle/Report";
 
-// The names of our certificate, and those of the settings. A wildcard is no name: who proves something says the whole one.
+// The names of our certificate, and those of the settings. A wildcard is no name: who proves something says the whole
+// one.
 std::set<std::string> audiences(const std::shared_ptr<const std::string>& certificate, std::set<std::string> out) {
   const auto names = certificate ? server_names_of(*certificate) : Result<ServerNames>(ServerNames());
   if (!names) return out;
@@ -38,13 +39,14 @@ std::set<std::string> audiences(const std::shared_ptr<const std::string>& certif
 
 using SharedAuthenticator = std::shared_ptr<const Authenticator>;
 
-SharedAuthenticator make_authenticator(ProxyAuthentication kind, const DataplaneServerSettings& settings, const DataplaneServerNeeds& needs,
-                                       const Published<std::string>& certificate) {
+SharedAuthenticator make_authenticator(ProxyAuthentication kind, const DataplaneServerSettings& settings,
+                                       const DataplaneServerNeeds& needs, const Published<std::string>& certificate) {
   if (kind == ProxyAuthentication::None) return std::make_shared<NoAuthenticator>();
   if (kind == ProxyAuthentication::AwsIam && settings.aws) {
     return std::make_shared<AwsAuthenticator>(
         settings.aws->authority, settings.aws->needs,
-        [&certificate, more = settings.aws->audiences] { return audiences(certificate.get(), more); }, settings.aws->recheck_interval);
+        [&certificate, more = settings.aws->audiences] { return audiences(certificate.get(), more); },
+        settings.aws->recheck_interval);
   }
   return std::make_shared<TokenAuthenticator>(needs.secrets, needs.clock, settings.token_trusts, settings.zone);
 }
@@ -71,22 +73,25 @@ struct DataplaneServer::Impl {
         workers(settings.workers, settings.aws ? settings.aws_workers : 0, settings.max_waiting),
         context(new StreamContext{gatekeeper, workers, arrivals, needs.liveness_sink, live}),
         ads(noted_sink,
-            [this](const ProxyNode& node, const wire::Headers& headers, const wire::Peer& peer, std::move_only_function<void(Status)> decided) {
+            [this](const ProxyNode& node, const wire::Headers& headers, const wire::Peer& peer,
+                   std::move_only_function<void(Status)> decided) {
               admit(node, headers, peer.address, std::move(decided));
             }),
         strand(needs.loop.make_strand()) {}
 
-  void admit(const ProxyNode& node, const wire::Headers& headers, const std::string& source, std::move_only_function<void(Status)> decided) {
+  void admit(const ProxyNode& node, const wire::Headers& headers, const std::string& source,
+             std::move_only_function<void(Status)> decided) {
     // Shared, so that it can be answered when the workers do not take the task.
     auto decide = std::make_shared<std::move_only_function<void(Status)>>(std::move(decided));
-    const bool taken = workers.of(gatekeeper.would_wait(node.id.type, headers)).run([this, node, headers, source, decide] {
-      Status status = gatekeeper.let_in(node, headers, source);
-      const bool is_in = status.has_value();
-      (*decide)(std::move(status));
-      if (!is_in) return;
-      arrivals.announce(node.id);
-      refresh_health_streams(node.id);
-    });
+    const bool taken =
+        workers.of(gatekeeper.would_wait(node.id.type, headers)).run([this, node, headers, source, decide] {
+          Status status = gatekeeper.let_in(node, headers, source);
+          const bool is_in = status.has_value();
+          (*decide)(std::move(status));
+          if (!is_in) return;
+          arrivals.announce(node.id);
+          refresh_health_streams(node.id);
+        });
     if (!taken) (*decide)(error(ErrorKind::Unavailable, "too many proxies connect at once; try again later"));
   }
 
@@ -99,8 +104,8 @@ struct DataplaneServer::Impl {
     ads.add_services(services);
     if (settings.health_stream.enabled) {
       services[kHealthPath] = [this](std::shared_ptr<wire::GrpcStream> stream) {
-        return receive_for(std::make_shared<HealthStream>(context, health_streams, std::move(stream), settings.health_stream,
-                                                          settings.bootstrap.admin_port));
+        return receive_for(std::make_shared<HealthStream>(context, health_streams, std::move(stream),
+                                                          settings.health_stream, settings.bootstrap.admin_port));
       };
     }
     services[kLifecyclePath] = [this](std::shared_ptr<wire::GrpcStream> stream) {
@@ -110,7 +115,8 @@ struct DataplaneServer::Impl {
   }
 
   void handle(wire::Request request, wire::Respond respond) {
-    if (request.path != "/bootstrap") return respond(plain(404, "there is nothing here but /bootstrap, for sidecars\n"));
+    if (request.path != "/bootstrap")
+      return respond(plain(404, "there is nothing here but /bootstrap, for sidecars\n"));
     if (request.method != "POST") return respond(plain(405, "/bootstrap takes POST only\n"));
     bootstrap->handle(std::move(request), std::move(respond));
   }
@@ -144,7 +150,9 @@ struct DataplaneServer::Impl {
           handle(std::move(request), std::move(respond));
         },
         services());
-    if (!opened) return with_context(std::move(opened).error(), "opening the port for sidecars (dpServer.port, KUMA_DP_SERVER_PORT)");
+    if (!opened)
+      return with_context(std::move(opened).error(),
+                          "opening the port for sidecars (dpServer.port, KUMA_DP_SERVER_PORT)");
     server = std::move(*opened);
 
     BootstrapParams params = settings.bootstrap;
@@ -185,7 +193,8 @@ struct DataplaneServer::Impl {
     drain_step();
   }
   void drain_step() {
-    const wire::GrpcStatus elsewhere{grpc_code(ErrorKind::Unavailable), "this control plane stops; another one goes on"};
+    const wire::GrpcStatus elsewhere{grpc_code(ErrorKind::Unavailable),
+                                     "this control plane stops; another one goes on"};
     for (std::size_t i = 0; i < leave_per_step && !leaving.empty(); ++i) {
       live.end_all(leaving.back(), elsewhere);
       leaving.pop_back();
@@ -217,12 +226,13 @@ struct DataplaneServer::Impl {
 
   const DataplaneServerSettings settings;
   const DataplaneServerNeeds needs;
-  Published<std::string> certificate;  // before the authenticator, which reads its names
+  Published<std::string> certificate;                           // before the authenticator, which reads its names
   const SharedAuthenticator authenticator, zone_authenticator;  // often the same
   const Gatekeeper gatekeeper;
   Arrivals arrivals;
   LiveStreams live;
-  NotedAdsSink noted_sink{needs.ads_sink, live, [this](StreamId stream, const wire::GrpcStatus& status) { ads.close(stream, status); }};
+  NotedAdsSink noted_sink{needs.ads_sink, live,
+                          [this](StreamId stream, const wire::GrpcStatus& status) { ads.close(stream, status); }};
   const std::shared_ptr<HealthStreams> health_streams = std::make_shared<HealthStreams>();
   std::optional<BootstrapService> bootstrap;  // before the workers, whose tasks use it
   WorkerGroups workers;
@@ -262,7 +272,8 @@ std::string DataplaneServer::certificate_pem() const {
 }
 void DataplaneServer::drain(Duration grace, std::function<void()> done) {
   if (!impl_->server) return done();
-  impl_->strand.post([impl = impl_.get(), grace, done = std::move(done)]() mutable { impl->drain(grace, std::move(done)); });
+  impl_->strand.post(
+      [impl = impl_.get(), grace, done = std::move(done)]() mutable { impl->drain(grace, std::move(done)); });
 }
 
 }  // namespace mesh

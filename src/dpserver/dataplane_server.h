@@ -1,6 +1,6 @@
 // Everything that sidecars talk to, on one TLS port (5678): the bootstrap over HTTP/1.1 and HTTP/2, the discovery
-// streams, the health stream of stock sidecars, and the report stream of our own sidecar manager. It decides who may come
-// in and registers them; what a proxy should have comes from elsewhere, through ads().
+// streams, the health stream of stock sidecars, and the report stream of our own sidecar manager. It decides who may
+// come in and registers them; what a proxy should have comes from elsewhere, through ads().
 #pragma once
 
 #include <cstddef>
@@ -56,9 +56,9 @@ struct DataplaneServerSettings {
   std::optional<AwsDoorSettings> aws;  // for AwsIam, of whichever
   BootstrapParams bootstrap;
   HealthStreamSettings health_stream;
-  int workers = 16;                     // threads for what waits for the store; concurrent writes share a sync
-  int aws_workers = 32;                 // threads for what waits for AWS: so many calls are under way at most
-  std::size_t max_waiting = 10'000;     // proxies that may wait for them; more are sent away, to come again
+  int workers = 16;                  // threads for what waits for the store; concurrent writes share a sync
+  int aws_workers = 32;              // threads for what waits for AWS: so many calls are under way at most
+  std::size_t max_waiting = 10'000;  // proxies that may wait for them; more are sent away, to come again
 };
 
 // What it needs of the house. All outlive it.
@@ -90,8 +90,9 @@ class DataplaneServer {
   std::optional<AwsAuthorityCounts> aws_counts() const;
   // The certificate that sidecars verify this port by, as PEM.
   std::string certificate_pem() const;
-  // Takes no new connections, and sends the proxies to another control plane, one after the other within `grace`; `done`
-  // is called when the last one has left, or after that time. What is said of them meanwhile is not that they are gone.
+  // Takes no new connections, and sends the proxies to another control plane, one after the other within `grace`;
+  // `done` is called when the last one has left, or after that time. What is said of them meanwhile is not that they
+  // are gone.
   void drain(Duration grace, std::function<void()> done);
 
  private:

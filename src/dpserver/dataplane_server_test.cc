@@ -38,7 +38,9 @@ class RecordingSink final : public AdsSink {
   }
   void on_sent(StreamId, XdsType, const std::string&) override {}
   void on_acknowledged(StreamId, XdsType, const std::string&) override { lines.add("acknowledged"); }
-  void on_refused(StreamId, XdsType, const std::string&, const std::string& reason) override { lines.add("refused: " + reason); }
+  void on_refused(StreamId, XdsType, const std::string&, const std::string& reason) override {
+    lines.add("refused: " + reason);
+  }
   void on_holds(StreamId, XdsType, std::uint64_t) override {}
   void on_disconnected(StreamId) override { lines.add("disconnected"); }
   Lines lines;
@@ -51,13 +53,17 @@ struct Client {
   std::shared_ptr<Lines> messages = std::make_shared<Lines>();
   std::shared_ptr<Lines> ends = std::make_shared<Lines>();
 
-  void says(const google::protobuf::MessageLite& message) const { stream->send({make_bytes(message.SerializeAsString())}); }
+  void says(const google::protobuf::MessageLite& message) const {
+    stream->send({make_bytes(message.SerializeAsString())});
+  }
   template <class Message>
   Message hears(std::size_t number) const {
     Message message;
     const auto all = messages->wait_for(number);
     EXPECT_GE(all.size(), number);
-    if (all.size() >= number) { EXPECT_TRUE(message.ParseFromString(all[number - 1])); }
+    if (all.size() >= number) {
+      EXPECT_TRUE(message.ParseFromString(all[number - 1]));
+    }
     return message;
   }
   std::string ended() const {
@@ -69,7 +75,9 @@ struct ClientEvents final : wire::GrpcEvents {
   ClientEvents(std::shared_ptr<Lines> messages_in, std::shared_ptr<Lines> ends_in)
       : messages(std::move(messages_in)), ends(std::move(ends_in)) {}
   void on_message(std::string message) override { messages->add(std::move(message)); }
-  void on_closed(const wire::GrpcStatus& status) override { ends->add(std::to_string(status.code) + " " + status.message); }
+  void on_closed(const wire::GrpcStatus& status) override {
+    ends->add(std::to_string(status.code) + " " + status.message);
+  }
   std::shared_ptr<Lines> messages, ends;
 };
 
@@ -95,7 +103,8 @@ class DataplaneServerTest : public testing::Test {
     settings.workers = 2;
     settings.authentication = authentication;
     server = std::make_unique<DataplaneServer>(
-        settings, DataplaneServerNeeds{*loop, house.store, house.admission, house.kinds, house.secrets, house.clock, sink, liveness});
+        settings, DataplaneServerNeeds{*loop, house.store, house.admission, house.kinds, house.secrets, house.clock,
+                                       sink, liveness});
     const auto listening = server->listen();
     ASSERT_TRUE(listening.has_value()) << listening.error().message();
   }
@@ -107,7 +116,8 @@ class DataplaneServerTest : public testing::Test {
     settings.tls.ca_pem = server->certificate_pem();
     wire::Headers metadata;
     if (!token.empty()) metadata.add("authorization", token.reveal());
-    client.stream = wire::open_grpc_stream(*loop, settings, path, metadata, std::make_unique<ClientEvents>(client.messages, client.ends));
+    client.stream = wire::open_grpc_stream(*loop, settings, path, metadata,
+                                           std::make_unique<ClientEvents>(client.messages, client.ends));
     return client;
   }
   static discovery::DeltaDiscoveryRequest clusters(const std::string& name, const std::string& dataplane = "") {
@@ -177,7 +187,8 @@ TEST_F(DataplaneServerTest, AProxyWithoutATokenIsToldToHaveOne) {
 
 TEST_F(DataplaneServerTest, AProxyWhoseTokenIsForAnotherServiceIsDenied) {
   start();
-  const auto token = house.token({.name = "", .mesh = "", .tags = {{"kuma.io/service", {"db"}}}, .type = "", .workload = ""});
+  const auto token =
+      house.token({.name = "", .mesh = "", .tags = {{"kuma.io/service", {"db"}}}, .type = "", .workload = ""});
   const Client envoy = open(kDelta, token);
   envoy.says(clusters("web-1", dataplane_json("web-1", "web")));
   EXPECT_THAT(envoy.ended(), testing::AllOf(HasSubstr("7 "), HasSubstr("kuma.io/service")));
@@ -195,8 +206,8 @@ TEST_F(DataplaneServerTest, TheHealthStreamTellsWhatToProbeAndIsHeard) {
   const Client envoy = open(kHealth, house.token({}));
   health::HealthCheckRequestOrEndpointHealthResponse hello;
   hello.mutable_health_check_request()->mutable_node()->set_id("default.web-1");
-  (*hello.mutable_health_check_request()->mutable_node()->mutable_metadata()->mutable_fields())["dataplane.resource"].set_string_value(
-      dataplane_json("web-1", "web", "default", true));
+  (*hello.mutable_health_check_request()->mutable_node()->mutable_metadata()->mutable_fields())["dataplane.resource"]
+      .set_string_value(dataplane_json("web-1", "web", "default", true));
   envoy.says(hello);
   const auto told = envoy.hears<health::HealthCheckSpecifier>(1);
   ASSERT_EQ(told.cluster_health_checks_size(), 2);
@@ -206,7 +217,8 @@ TEST_F(DataplaneServerTest, TheHealthStreamTellsWhatToProbeAndIsHeard) {
     auto& cluster = *found.mutable_endpoint_health_response()->add_cluster_endpoints_health();
     cluster.set_cluster_name(check.cluster_name());
     cluster.add_locality_endpoints_health()->add_endpoints_health()->set_health_status(
-        check.cluster_name() == "localhost:5050" ? envoy::config::core::v3::UNHEALTHY : envoy::config::core::v3::HEALTHY);
+        check.cluster_name() == "localhost:5050" ? envoy::config::core::v3::UNHEALTHY
+                                                 : envoy::config::core::v3::HEALTHY);
   }
   envoy.says(found);
   envoy.says(found);  // the same again is no news
@@ -251,7 +263,8 @@ TEST_F(DataplaneServerTest, AManagerMayReportBeforeItsProxyHasRegistered) {
   manager.says(report(ProxyReport::STARTING, 1));
   const Client envoy = open(kDelta, token);
   envoy.says(clusters("web-1", dataplane_json("web-1", "web")));
-  EXPECT_THAT(liveness.lines.wait_for(2), ElementsAre("manager of default.web-1 connected", "manager: default.web-1 not ready"));
+  EXPECT_THAT(liveness.lines.wait_for(2),
+              ElementsAre("manager of default.web-1 connected", "manager: default.web-1 not ready"));
   EXPECT_EQ(manager.hears<ProxyInstruction>(1).sequence(), 1u);
 }
 
@@ -264,7 +277,8 @@ TEST_F(DataplaneServerTest, AGoodbyeIsConfirmedWhenTheProxyWasWithdrawn) {
   const Client manager = open(kReport, token);
   manager.says(report(ProxyReport::READY, 1));
   manager.says(report(ProxyReport::LEAVING, 2));
-  EXPECT_THAT(liveness.lines.wait_for(3), ElementsAre("manager of default.web-1 connected", "manager: default.web-1 ready", "default.web-1 leaves"));
+  EXPECT_THAT(liveness.lines.wait_for(3), ElementsAre("manager of default.web-1 connected",
+                                                      "manager: default.web-1 ready", "default.web-1 leaves"));
   EXPECT_FALSE(manager.hears<ProxyInstruction>(2).withdrawn());
   {
     std::lock_guard lock(liveness.mutex);
@@ -308,7 +322,8 @@ TEST_F(DataplaneServerTest, WhenItStopsProxiesAreSentElsewhereAndNotTakenForGone
   EXPECT_THAT(manager.ends->wait_for(1), ElementsAre(HasSubstr("this control plane stops")));
   drained.get_future().wait();
   EXPECT_THAT(sink.lines.wait_for(1), ElementsAre("connected default.web-1"));
-  EXPECT_THAT(liveness.lines.wait_for(2), ElementsAre("manager of default.web-1 connected", "manager: default.web-1 ready"));
+  EXPECT_THAT(liveness.lines.wait_for(2),
+              ElementsAre("manager of default.web-1 connected", "manager: default.web-1 ready"));
 }
 
 TEST_F(DataplaneServerTest, GarbageOnAnyStreamEndsItAndNothingElse) {

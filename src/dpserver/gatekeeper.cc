@@ -1,8 +1,7 @@
 #include "dpserver/gatekeeper.h"
 
-#include <fmt/format.h>
-
 #include <boost/json.hpp>
+#include <fmt/format.h>
 
 #include "base/log.h"
 #include "model/json.h"
@@ -15,8 +14,8 @@ namespace {
 
 constexpr const char* kDefaultMesh = "default";
 
-// Anybody can send a document: it is read before it is known who it is from. A Dataplane of more than 1 MiB could not be
-// stored; what aliases write out may be a little more, since it is counted in memory.
+// Anybody can send a document: it is read before it is known who it is from. A Dataplane of more than 1 MiB could not
+// be stored; what aliases write out may be a little more, since it is counted in memory.
 constexpr DocumentLimits kDocumentLimits{.bytes = 1UL << 20, .expanded_bytes = 4UL << 20};
 
 std::string text_at(const boost::json::value& metadata, std::string_view key) {
@@ -38,14 +37,16 @@ Result<Resource> Gatekeeper::read_resource(std::string_view document, const Prox
   MESH_TRY(const boost::json::value value, parse_yaml_document(document, kDocumentLimits));
   MESH_TRY(Document parsed, parse_document(value, kinds_));
   Resource& resource = parsed.resource;
-  if (resource.key.kind != &kind) return invalid("type", fmt::format("must be {}, for a proxy of type {}", kind.name, proxy_type_name(proxy.type)));
+  if (resource.key.kind != &kind)
+    return invalid("type", fmt::format("must be {}, for a proxy of type {}", kind.name, proxy_type_name(proxy.type)));
   const auto refused = [&](std::vector<Violation> violations) {
     return Error{ErrorKind::Invalid, {}, fmt::format("the {} is not valid", kind.name), std::move(violations)};
   };
   if (!parsed.violations.empty()) return refused(std::move(parsed.violations));
   if (kind.scope == Scope::Mesh && resource.key.mesh.empty()) resource.key.mesh = kDefaultMesh;
   if (resource.key.mesh != proxy.mesh || resource.key.name != proxy.name) {
-    return invalid("dataplane.resource", "is " + resource.key.to_string() + ", but the proxy says that it is " + proxy.node_id());
+    return invalid("dataplane.resource",
+                   "is " + resource.key.to_string() + ", but the proxy says that it is " + proxy.node_id());
   }
   std::vector<Violation> violations;
   check_name(resource.key.name, "name", violations);
@@ -58,7 +59,8 @@ Result<Resource> Gatekeeper::find_resource(const ProxyId& proxy) const {
   const ResourceKey key = proxy_key(proxy);
   auto found = store_.get(key);
   if (!found && found.error().kind == ErrorKind::NotFound) {
-    return error(ErrorKind::NotFound, "there is no " + key.to_string() + "; create it, or start the sidecar with its definition");
+    return error(ErrorKind::NotFound,
+                 "there is no " + key.to_string() + "; create it, or start the sidecar with its definition");
   }
   return found;
 }
@@ -71,7 +73,8 @@ Result<std::optional<Resource>> Gatekeeper::find_brought(const ProxyNode& node) 
   return std::optional<Resource>(std::move(resource));
 }
 
-Result<Resource> Gatekeeper::identify(const ProxyNode& node, const wire::Headers& headers, const std::string& source) const {
+Result<Resource> Gatekeeper::identify(const ProxyNode& node, const wire::Headers& headers,
+                                      const std::string& source) const {
   MESH_TRY(std::optional<Resource> brought, find_brought(node));
   if (!brought) return identify(node.id, headers, source);
   MESH_TRY(const Secret credential, find_credential(headers));
@@ -79,7 +82,8 @@ Result<Resource> Gatekeeper::identify(const ProxyNode& node, const wire::Headers
   return std::move(*brought);
 }
 
-Result<Resource> Gatekeeper::identify(const ProxyId& proxy, const wire::Headers& headers, const std::string& source) const {
+Result<Resource> Gatekeeper::identify(const ProxyId& proxy, const wire::Headers& headers,
+                                      const std::string& source) const {
   MESH_TRY(const Secret credential, find_credential(headers));
   // Who has no credential at all learns nothing of what exists.
   const Authenticator& authenticator = this->authenticator(proxy.type);
@@ -102,7 +106,8 @@ Status Gatekeeper::let_in(const ProxyNode& node, const wire::Headers& headers, c
   // A token that is bound to a service must not be good for taking over somebody else's name.
   if (auto stored = find_resource(node.id)) {
     if (auto status = authenticator(node.id.type).authenticate(*stored, credential, source); !status) {
-      return with_context(std::move(status).error(), "replacing a " + proxy_kind(node.id.type).name + " that is there already");
+      return with_context(std::move(status).error(),
+                          "replacing a " + proxy_kind(node.id.type).name + " that is there already");
     }
   } else if (stored.error().kind != ErrorKind::NotFound) {
     return std::move(stored).error();

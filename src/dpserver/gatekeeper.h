@@ -1,14 +1,13 @@
-// Who may come in: finds out which Dataplane (or ZoneIngress, ZoneEgress) a proxy claims to be, has it authenticated, and
-// registers what it brought.
-// The same for every way in: bootstrap, discovery, health and report streams.
+// Who may come in: finds out which Dataplane (or ZoneIngress, ZoneEgress) a proxy claims to be, has it authenticated,
+// and registers what it brought. The same for every way in: bootstrap, discovery, health and report streams.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "ads/ads.h"
 #include "admission/admission.h"
+#include "ads/ads.h"
 #include "base/result.h"
 #include "dpserver/authenticator.h"
 #include "model/resource.h"
@@ -32,8 +31,8 @@ class Gatekeeper {
   // Identifies it and stores the resource that it brought. Who replaces a stored one must be allowed to be that, too.
   Status let_in(const ProxyNode& node, const wire::Headers& headers, const std::string& source = {}) const;
 
-  // Reads a Dataplane (ZoneIngress, ZoneEgress) out of its document (JSON or YAML); it must be that of `proxy`. Invalid with
-  // all violations.
+  // Reads a Dataplane (ZoneIngress, ZoneEgress) out of its document (JSON or YAML); it must be that of `proxy`. Invalid
+  // with all violations.
   Result<Resource> read_resource(std::string_view document, const ProxyId& proxy) const;
   Result<Resource> find_resource(const ProxyId& proxy) const;
 

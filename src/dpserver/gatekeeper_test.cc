@@ -23,7 +23,9 @@ class GatekeeperTest : public testing::Test {
   bool is_stored(const std::string& name, const std::string& mesh = "default") {
     return house.store.get({&kDataplaneKind, mesh, name}).has_value();
   }
-  static std::map<std::string, std::set<std::string>> service(const std::string& name) { return {{"kuma.io/service", {name}}}; }
+  static std::map<std::string, std::set<std::string>> service(const std::string& name) {
+    return {{"kuma.io/service", {name}}};
+  }
 
   test::House house;
   TokenAuthenticator authenticator{house.secrets, house.clock};
@@ -47,7 +49,8 @@ TEST_F(GatekeeperTest, ItMayComeBackAtOnceAndChangeItsDataplane) {
 
 TEST_F(GatekeeperTest, TheTokenMayHaveBearerBeforeIt) {
   for (const char* prefix : {"", "Bearer ", "bearer ", "  Bearer   "}) {
-    EXPECT_EQ(text_of(let_in(node("web-1", dataplane_json("web-1", "web")), with_token(house.token({}), prefix))), "let in");
+    EXPECT_EQ(text_of(let_in(node("web-1", dataplane_json("web-1", "web")), with_token(house.token({}), prefix))),
+              "let in");
   }
 }
 
@@ -61,7 +64,8 @@ TEST_F(GatekeeperTest, AProxyThatBringsNothingMustBeKnown) {
 TEST_F(GatekeeperTest, ADataplaneOfAMeshThatIsNotThereIsNotFound) {
   NoAuthenticator none;
   Gatekeeper open(none, house.store, house.admission, house.kinds);
-  EXPECT_EQ(kind_of(open.let_in(node("web-1", dataplane_json("web-1", "web", "other"), "other"), {})), ErrorKind::NotFound);
+  EXPECT_EQ(kind_of(open.let_in(node("web-1", dataplane_json("web-1", "web", "other"), "other"), {})),
+            ErrorKind::NotFound);
 }
 
 TEST_F(GatekeeperTest, WithoutAuthenticationEverybodyIsLetIn) {
@@ -72,7 +76,8 @@ TEST_F(GatekeeperTest, WithoutAuthenticationEverybodyIsLetIn) {
 
 TEST_F(GatekeeperTest, WhatIsNotADataplaneIsRefused) {
   const auto headers = with_token(house.token({}));
-  for (const std::string bad : {"{", "[]", "42", R"({"type":"Mesh","name":"web-1"})", R"({"type":"Dataplane","name":"web-1","mesh":"default"})"}) {
+  for (const std::string bad : {"{", "[]", "42", R"({"type":"Mesh","name":"web-1"})",
+                                R"({"type":"Dataplane","name":"web-1","mesh":"default"})"}) {
     EXPECT_EQ(kind_of(let_in(node("web-1", bad), headers)), ErrorKind::Invalid) << bad;
   }
   EXPECT_FALSE(is_stored("web-1"));
@@ -129,53 +134,66 @@ const Cheat kCheats[] = {
        return with_token(token);
      },
      ErrorKind::Unauthenticated},
-    {"OtherName", [](test::House& house) { return with_token(house.token({.name = "web-2", .mesh = "", .tags = {}, .type = "", .workload = ""})); },
+    {"OtherName",
+     [](test::House& house) {
+       return with_token(house.token({.name = "web-2", .mesh = "", .tags = {}, .type = "", .workload = ""}));
+     },
      ErrorKind::Denied},
     {"OtherService",
      [](test::House& house) {
-       return with_token(house.token({.name = "", .mesh = "", .tags = {{"kuma.io/service", {"db"}}}, .type = "", .workload = ""}));
+       return with_token(
+           house.token({.name = "", .mesh = "", .tags = {{"kuma.io/service", {"db"}}}, .type = "", .workload = ""}));
      },
      ErrorKind::Denied},
     {"ATagThatTheProxyLacks",
      [](test::House& house) {
-       return with_token(house.token({.name = "", .mesh = "", .tags = {{"team", {"red"}}}, .type = "", .workload = ""}));
+       return with_token(
+           house.token({.name = "", .mesh = "", .tags = {{"team", {"red"}}}, .type = "", .workload = ""}));
      },
      ErrorKind::Denied},
     {"OtherWorkload",
-     [](test::House& house) { return with_token(house.token({.name = "", .mesh = "", .tags = {}, .type = "", .workload = "batch"})); },
+     [](test::House& house) {
+       return with_token(house.token({.name = "", .mesh = "", .tags = {}, .type = "", .workload = "batch"}));
+     },
      ErrorKind::Denied},
     {"OfAnIngress",
-     [](test::House& house) { return with_token(house.token({.name = "", .mesh = "", .tags = {}, .type = "ingress", .workload = ""})); },
+     [](test::House& house) {
+       return with_token(house.token({.name = "", .mesh = "", .tags = {}, .type = "ingress", .workload = ""}));
+     },
      ErrorKind::Denied},
     {"OtherMesh",
      [](test::House& house) {
        // Signed by a key of mesh "other", which this mesh does not have.
        const auto key = make_signing_key();
-       const auto token = sign_offline(DataplaneClaims{.name = "", .mesh = "other", .tags = {}, .type = "", .workload = ""}, *key, "1",
-                                       std::chrono::hours(1), house.clock);
+       const auto token =
+           sign_offline(DataplaneClaims{.name = "", .mesh = "other", .tags = {}, .type = "", .workload = ""}, *key, "1",
+                        std::chrono::hours(1), house.clock);
        return with_token(*token);
      },
      ErrorKind::Unauthenticated},
     {"OtherKey",
      [](test::House& house) {
        const auto key = make_signing_key();
-       const auto token = sign_offline(DataplaneClaims{.name = "", .mesh = "default", .tags = {}, .type = "", .workload = ""}, *key, "1",
-                                       std::chrono::hours(1), house.clock);
+       const auto token =
+           sign_offline(DataplaneClaims{.name = "", .mesh = "default", .tags = {}, .type = "", .workload = ""}, *key,
+                        "1", std::chrono::hours(1), house.clock);
        return with_token(*token);
      },
      ErrorKind::Unauthenticated},
     {"UnknownKeyId",
      [](test::House& house) {
        const auto key = make_signing_key();
-       const auto token = sign_offline(DataplaneClaims{.name = "", .mesh = "default", .tags = {}, .type = "", .workload = ""}, *key, "77",
-                                       std::chrono::hours(1), house.clock);
+       const auto token =
+           sign_offline(DataplaneClaims{.name = "", .mesh = "default", .tags = {}, .type = "", .workload = ""}, *key,
+                        "77", std::chrono::hours(1), house.clock);
        return with_token(*token);
      },
      ErrorKind::Unauthenticated},
     {"AUserToken",
      [](test::House& house) {
        const auto key = house.secrets.find_secret("default", dataplane_signing_key_secret("default", 1));
-       const auto token = sign_offline(User{"mesh-system:admin", {"mesh-system:admin"}}, *key, "1", std::chrono::hours(1), house.clock);
+       const auto token = sign_offline(User{"mesh-system:admin", {"mesh-system:admin"}}, *key, "1",
+                                       std::chrono::hours(1), house.clock);
        return with_token(*token);
      },
      ErrorKind::Denied},
@@ -186,14 +204,17 @@ const Cheat kCheats[] = {
      ErrorKind::Unauthenticated},
     {"Hs256WithThePublicKey",
      [](test::House& house) {
-       return with_token(Secret(with_head(house.token({}).reveal(), R"({"alg":"HS256","typ":"JWT","kid":"1"})", part(std::string(32, 'x')))));
+       return with_token(Secret(with_head(house.token({}).reveal(), R"({"alg":"HS256","typ":"JWT","kid":"1"})",
+                                          part(std::string(32, 'x')))));
      },
      ErrorKind::Unauthenticated},
     {"ChangedClaims",
      [](test::House& house) {
-       const std::string token = house.token({.name = "web-2", .mesh = "", .tags = {}, .type = "", .workload = ""}).reveal();
+       const std::string token =
+           house.token({.name = "web-2", .mesh = "", .tags = {}, .type = "", .workload = ""}).reveal();
        const auto first = token.find('.'), second = token.rfind('.');
-       return with_token(Secret(token.substr(0, first + 1) + part(R"({"Name":"web-1","Mesh":"default","exp":2000000000,"jti":"x"})") +
+       return with_token(Secret(token.substr(0, first + 1) +
+                                part(R"({"Name":"web-1","Mesh":"default","exp":2000000000,"jti":"x"})") +
                                 token.substr(second)));
      },
      ErrorKind::Unauthenticated},
@@ -204,20 +225,26 @@ const Cheat kCheats[] = {
        const auto first = text.find('.'), second = text.rfind('.');
        const auto claims = parse_json(*base64url_decode(text.substr(first + 1, second - first - 1)));
        const std::string id(claims->as_object().at("jti").as_string());
-       Write write{.op = Write::Op::Put, .resource = secret_resource("default", "dataplane-token-revocations-default", Secret(id)), .expect = {}, .owner = {}};
+       Write write{.op = Write::Op::Put,
+                   .resource = secret_resource("default", "dataplane-token-revocations-default", Secret(id)),
+                   .expect = {},
+                   .owner = {}};
        EXPECT_TRUE(house.store.write({write}).has_value());
        return with_token(token);
      },
      ErrorKind::Unauthenticated},
 };
-INSTANTIATE_TEST_SUITE_P(Gatekeeper, Cheats, testing::ValuesIn(kCheats), [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Gatekeeper, Cheats, testing::ValuesIn(kCheats),
+                         [](const auto& test) { return test.param.name; });
 
 TEST_F(GatekeeperTest, ATokenOfOneServiceCannotTakeOverTheNameOfAnother) {
   ASSERT_TRUE(let_in(node("db-1", dataplane_json("db-1", "db")), with_token(house.token({}))));
   const auto token = house.token({.name = "", .mesh = "", .tags = service("web"), .type = "", .workload = ""});
   const auto status = let_in(node("db-1", dataplane_json("db-1", "web")), with_token(token));
   EXPECT_EQ(kind_of(status), ErrorKind::Denied);
-  EXPECT_EQ(house.store.get({&kDataplaneKind, "default", "db-1"})->spec_as<Dataplane>().networking.inbound.at(0).service(), "db");
+  EXPECT_EQ(
+      house.store.get({&kDataplaneKind, "default", "db-1"})->spec_as<Dataplane>().networking.inbound.at(0).service(),
+      "db");
 }
 
 TEST_F(GatekeeperTest, ARefusalNamesTheTagItsValueAndWhatIsAllowed) {

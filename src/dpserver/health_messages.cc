@@ -1,8 +1,9 @@
 #include "dpserver/health_messages.h"
 
 #include <boost/json.hpp>
-#include <charconv>
 #include <envoy/service/health/v3/hds.pb.h>
+
+#include <charconv>
 
 #include "ads/node.h"
 #include "ads/wire_format.h"
@@ -15,7 +16,9 @@ namespace core = ::envoy::config::core::v3;
 using ::envoy::service::health::v3::ClusterHealthCheck;
 using ::envoy::service::health::v3::HealthCheckSpecifier;
 
-std::uint32_t service_port(const Inbound& inbound) { return inbound.service_port != 0 ? inbound.service_port : inbound.port; }
+std::uint32_t service_port(const Inbound& inbound) {
+  return inbound.service_port != 0 ? inbound.service_port : inbound.port;
+}
 
 void set_duration(google::protobuf::Duration& out, Duration duration) {
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
@@ -23,7 +26,8 @@ void set_duration(google::protobuf::Duration& out, Duration duration) {
   out.set_nanos(static_cast<std::int32_t>((duration - seconds).count()));
 }
 
-core::HealthCheck& add_check(ClusterHealthCheck& cluster, const HealthStreamSettings& settings, const ServiceProbe& probe) {
+core::HealthCheck& add_check(ClusterHealthCheck& cluster, const HealthStreamSettings& settings,
+                             const ServiceProbe& probe) {
   core::HealthCheck& check = *cluster.add_health_checks();
   set_duration(*check.mutable_timeout(), probe.timeout.value_or(settings.check_timeout));
   set_duration(*check.mutable_interval(), probe.interval.value_or(settings.check_interval));
@@ -74,13 +78,16 @@ bool take_cluster(std::map<std::string, bool>& healthy, std::string_view bytes) 
 
 }  // namespace
 
-AdminAddress admin_address_of(const std::string& metadata_json, const Dataplane& dataplane, std::uint32_t default_port) {
-  AdminAddress admin{.socket = {}, .port = dataplane.networking.admin ? dataplane.networking.admin->port : default_port};
+AdminAddress admin_address_of(const std::string& metadata_json, const Dataplane& dataplane,
+                              std::uint32_t default_port) {
+  AdminAddress admin{.socket = {},
+                     .port = dataplane.networking.admin ? dataplane.networking.admin->port : default_port};
   boost::system::error_code problem;
   const boost::json::value metadata = boost::json::parse(metadata_json, problem);
   const auto* object = problem ? nullptr : metadata.if_object();
   if (object == nullptr) return admin;
-  if (const auto* socket = object->if_contains("dataplane.admin.socketPath"); socket != nullptr && socket->is_string()) {
+  if (const auto* socket = object->if_contains("dataplane.admin.socketPath");
+      socket != nullptr && socket->is_string()) {
     admin.socket = std::string(socket->get_string());
   }
   if (const auto* port = object->if_contains("dataplane.admin.port"); port != nullptr && port->is_string()) {
@@ -112,7 +119,8 @@ std::string make_health_specifier(const Dataplane& dataplane, const AdminAddress
     const std::string& listens = inbound.address.empty() ? dataplane.networking.address : inbound.address;
     ClusterHealthCheck& cluster = *specifier.add_cluster_health_checks();
     cluster.set_cluster_name(envoy::names::local_cluster(service_port(inbound)));
-    set_socket_address(only_address(cluster), inbound.service_address.empty() ? listens : inbound.service_address, service_port(inbound));
+    set_socket_address(only_address(cluster), inbound.service_address.empty() ? listens : inbound.service_address,
+                       service_port(inbound));
     add_check(cluster, settings, *inbound.service_probe).mutable_tcp_health_check();
   }
   return specifier.SerializeAsString();
@@ -144,7 +152,8 @@ ReadinessReport readiness_of(const std::map<std::string, bool>& healthy, const D
     const auto found = healthy.find(cluster);
     return found == healthy.end() || found->second;
   };
-  ReadinessReport report{.source = LivenessSource::HealthStream, .proxy_ready = true, .unavailable_ports = {}, .reason = {}};
+  ReadinessReport report{
+      .source = LivenessSource::HealthStream, .proxy_ready = true, .unavailable_ports = {}, .reason = {}};
   if (!is_healthy(std::string(envoy::names::kAdmin))) {
     report.proxy_ready = false;
     report.reason = "Envoy is not ready";

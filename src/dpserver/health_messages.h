@@ -30,7 +30,7 @@ struct HealthStreamSettings {
 
 // Where Envoy's own readiness is asked for.
 struct AdminAddress {
-  std::string socket;  // a Unix socket, or when empty
+  std::string socket;         // a Unix socket, or when empty
   std::uint32_t port = 9901;  // on 127.0.0.1
 };
 // As the node's metadata say it; else the Dataplane's, else the default.

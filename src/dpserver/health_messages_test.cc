@@ -22,7 +22,11 @@ Dataplane dataplane() {
   probed.port = 8081;
   probed.service_port = 5051;
   probed.service_address = "127.0.0.1";
-  probed.service_probe = ServiceProbe{.interval = std::chrono::milliseconds(1500), .timeout = {}, .unhealthy_threshold = 3, .healthy_threshold = {}, .tcp = {}};
+  probed.service_probe = ServiceProbe{.interval = std::chrono::milliseconds(1500),
+                                      .timeout = {},
+                                      .unhealthy_threshold = 3,
+                                      .healthy_threshold = {},
+                                      .tcp = {}};
   spec.networking.inbound = {plain, probed};
   return spec;
 }
@@ -47,7 +51,8 @@ TEST(HealthSpecifier, AlwaysHasEnvoyProbeItsOwnReadiness) {
 
 TEST(HealthSpecifier, AsksAnAdminSocketWhereThereIsOne) {
   const auto told = specifier(Dataplane(), {.socket = "/tmp/admin.sock", .port = 9901});
-  EXPECT_EQ(told.cluster_health_checks(0).locality_endpoints(0).endpoints(0).address().pipe().path(), "/tmp/admin.sock");
+  EXPECT_EQ(told.cluster_health_checks(0).locality_endpoints(0).endpoints(0).address().pipe().path(),
+            "/tmp/admin.sock");
 }
 
 TEST(HealthSpecifier, ProbesInboundsThatSaySo) {
@@ -67,7 +72,8 @@ TEST(HealthSpecifier, ProbesInboundsThatSaySo) {
   EXPECT_EQ(check.healthy_threshold().value(), 1u);
 }
 
-HealthCheckRequestOrEndpointHealthResponse response(std::map<std::string, envoy::config::core::v3::HealthStatus> found) {
+HealthCheckRequestOrEndpointHealthResponse response(
+    std::map<std::string, envoy::config::core::v3::HealthStatus> found) {
   HealthCheckRequestOrEndpointHealthResponse message;
   for (const auto& [cluster, status] : found) {
     auto& health = *message.mutable_endpoint_health_response()->add_cluster_endpoints_health();
@@ -81,17 +87,20 @@ HealthCheckRequestOrEndpointHealthResponse response(std::map<std::string, envoy:
 
 TEST(HealthMessage, TellsWhatEnvoyFound) {
   using namespace envoy::config::core::v3;
-  const auto parsed = parse_health_message(
-      response({{"a", HEALTHY}, {"b", UNHEALTHY}, {"c", UNKNOWN}, {"d", TIMEOUT}, {"e", DRAINING}}).SerializeAsString());
+  const auto parsed =
+      parse_health_message(response({{"a", HEALTHY}, {"b", UNHEALTHY}, {"c", UNKNOWN}, {"d", TIMEOUT}, {"e", DRAINING}})
+                               .SerializeAsString());
   ASSERT_TRUE(parsed.has_value());
   EXPECT_FALSE(parsed->node.has_value());
-  EXPECT_THAT(parsed->healthy, ElementsAre(Pair("a", true), Pair("b", false), Pair("c", true), Pair("d", false), Pair("e", false)));
+  EXPECT_THAT(parsed->healthy,
+              ElementsAre(Pair("a", true), Pair("b", false), Pair("c", true), Pair("d", false), Pair("e", false)));
 }
 
 TEST(HealthMessage, TellsWhoEnvoyIs) {
   HealthCheckRequestOrEndpointHealthResponse message;
   message.mutable_health_check_request()->mutable_node()->set_id("default.web-1");
-  message.mutable_health_check_request()->mutable_capability()->add_health_check_protocols(envoy::service::health::v3::Capability::HTTP);
+  message.mutable_health_check_request()->mutable_capability()->add_health_check_protocols(
+      envoy::service::health::v3::Capability::HTTP);
   const auto parsed = parse_health_message(message.SerializeAsString());
   ASSERT_TRUE(parsed.has_value());
   EXPECT_EQ(parsed->node->id.name, "web-1");

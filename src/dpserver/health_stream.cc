@@ -25,7 +25,8 @@ std::vector<std::shared_ptr<HealthStream>> HealthStreams::find(const ProxyId& pr
 }
 
 HealthStream::HealthStream(std::shared_ptr<StreamContext> context, std::shared_ptr<HealthStreams> streams,
-                           std::shared_ptr<wire::GrpcStream> stream, HealthStreamSettings settings, std::uint32_t default_admin_port)
+                           std::shared_ptr<wire::GrpcStream> stream, HealthStreamSettings settings,
+                           std::uint32_t default_admin_port)
     : ProxyStream(std::move(context), std::move(stream), LivenessSource::HealthStream),
       streams_(std::move(streams)),
       settings_(settings),
@@ -36,7 +37,8 @@ HealthStream::~HealthStream() { streams_->remove(proxy(), session()); }
 Result<ProxyNode> HealthStream::read_node(const std::string& message) {
   MESH_TRY(HealthMessage parsed, parse_health_message(message));
   if (!parsed.node) return invalid("node", "the first message of a stream must say who sends it");
-  if (parsed.node->id.type != ProxyRole::Dataplane) return invalid("node", "a zone proxy has no application whose health could be asked for");
+  if (parsed.node->id.type != ProxyRole::Dataplane)
+    return invalid("node", "a zone proxy has no application whose health could be asked for");
   return std::move(*parsed.node);
 }
 
@@ -49,8 +51,8 @@ void HealthStream::on_open(const Resource& dataplane) {
 void HealthStream::tell() {
   const Dataplane& spec = dataplane_.spec_as<Dataplane>();
   const Duration interval = was_ready_ ? settings_.interval : std::min(settings_.interval, kIntervalUntilReady);
-  std::string specifier =
-      make_health_specifier(spec, admin_address_of(node().metadata_json, spec, default_admin_port_), settings_, interval);
+  std::string specifier = make_health_specifier(spec, admin_address_of(node().metadata_json, spec, default_admin_port_),
+                                                settings_, interval);
   if (specifier == told_) return;
   told_ = specifier;
   send(std::move(specifier));
@@ -70,7 +72,8 @@ Status HealthStream::take(const std::string& message) {
 }
 
 void HealthStream::refresh() {
-  auto read = [self = std::weak_ptr<ProxyStream>(weak_from_this()), context = shared_context(), strand = strand(), id = proxy()] {
+  auto read = [self = std::weak_ptr<ProxyStream>(weak_from_this()), context = shared_context(), strand = strand(),
+               id = proxy()] {
     auto found = context->gatekeeper.find_resource(id);
     if (!found) return;  // it is gone; its streams will end
     strand.post([self, dataplane = std::move(*found)]() mutable {

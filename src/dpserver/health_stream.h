@@ -34,7 +34,8 @@ class HealthStream final : public ProxyStream {
   static constexpr Duration kIntervalUntilReady = std::chrono::milliseconds(500);
 
   HealthStream(std::shared_ptr<StreamContext> context, std::shared_ptr<HealthStreams> streams,
-               std::shared_ptr<wire::GrpcStream> stream, HealthStreamSettings settings, std::uint32_t default_admin_port);
+               std::shared_ptr<wire::GrpcStream> stream, HealthStreamSettings settings,
+               std::uint32_t default_admin_port);
   ~HealthStream() override;
 
   // The Dataplane changed: reads it again. From any thread.
@@ -52,7 +53,7 @@ class HealthStream final : public ProxyStream {
   const HealthStreamSettings settings_;
   const std::uint32_t default_admin_port_;
   Resource dataplane_;
-  std::string told_;        // the specifier that Envoy has
+  std::string told_;  // the specifier that Envoy has
   bool was_ready_ = false;
   std::optional<ReadinessReport> reported_;
 };

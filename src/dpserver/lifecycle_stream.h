@@ -23,7 +23,7 @@ class LifecycleStream final : public ProxyStream {
  private:
   void instruct(std::uint64_t sequence, bool withdrawn);
 
-  std::uint64_t newest_ = 0;     // report
+  std::uint64_t newest_ = 0;  // report
   bool is_leaving_ = false;
   bool is_withdrawn_ = false;
 };

@@ -45,7 +45,8 @@ class LiveStreams {
     std::vector<End> ends;
     {
       std::lock_guard lock(mutex_);
-      for (auto at = streams_.lower_bound({proxy, 0}); at != streams_.end() && at->first.first == proxy; ++at) ends.push_back(at->second);
+      for (auto at = streams_.lower_bound({proxy, 0}); at != streams_.end() && at->first.first == proxy; ++at)
+        ends.push_back(at->second);
     }
     for (const End& end : ends) end(status);
   }
@@ -71,8 +72,12 @@ class NotedAdsSink final : public AdsSink {
     }
     next_.on_connected(stream);
   }
-  void on_sent(StreamId stream, XdsType type, const std::string& version) override { next_.on_sent(stream, type, version); }
-  void on_acknowledged(StreamId stream, XdsType type, const std::string& version) override { next_.on_acknowledged(stream, type, version); }
+  void on_sent(StreamId stream, XdsType type, const std::string& version) override {
+    next_.on_sent(stream, type, version);
+  }
+  void on_acknowledged(StreamId stream, XdsType type, const std::string& version) override {
+    next_.on_acknowledged(stream, type, version);
+  }
   void on_refused(StreamId stream, XdsType type, const std::string& version, const std::string& reason) override {
     next_.on_refused(stream, type, version, reason);
   }

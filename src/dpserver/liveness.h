@@ -16,9 +16,10 @@ enum class LivenessSource { Manager, HealthStream };
 // One report: which inbounds take connections.
 struct ReadinessReport {
   LivenessSource source = LivenessSource::Manager;
-  bool proxy_ready = false;                  // the proxy itself: its listeners take connections, it does not drain
-  std::set<std::uint32_t> unavailable_ports;  // inbound ports (networking.inbound[].port) that do not, though the proxy does
-  std::string reason;                        // for people; may be empty
+  bool proxy_ready = false;  // the proxy itself: its listeners take connections, it does not drain
+  std::set<std::uint32_t>
+      unavailable_ports;  // inbound ports (networking.inbound[].port) that do not, though the proxy does
+  std::string reason;     // for people; may be empty
 
   friend bool operator==(const ReadinessReport&, const ReadinessReport&) = default;
 };
@@ -27,8 +28,8 @@ struct ReadinessReport {
 class LivenessSink {
  public:
   virtual ~LivenessSink() = default;
-  // A manager or health stream of an authenticated proxy. `session` is unique in this process: a proxy may have a second
-  // one before the end of the first is noticed.
+  // A manager or health stream of an authenticated proxy. `session` is unique in this process: a proxy may have a
+  // second one before the end of the first is noticed.
   virtual void on_reporter_connected(const ProxyId& proxy, std::uint64_t session, LivenessSource source) = 0;
   virtual void on_reporter_disconnected(const ProxyId& proxy, std::uint64_t session, LivenessSource source) = 0;
   virtual void on_readiness(const ProxyId& proxy, std::uint64_t session, const ReadinessReport& report) = 0;

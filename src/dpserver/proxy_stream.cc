@@ -26,7 +26,8 @@ std::unique_ptr<wire::GrpcEvents> receive_for(std::shared_ptr<ProxyStream> strea
   return std::make_unique<Receiver>(std::move(stream));
 }
 
-ProxyStream::ProxyStream(std::shared_ptr<StreamContext> context, std::shared_ptr<wire::GrpcStream> stream, LivenessSource source)
+ProxyStream::ProxyStream(std::shared_ptr<StreamContext> context, std::shared_ptr<wire::GrpcStream> stream,
+                         LivenessSource source)
     : context_(std::move(context)),
       stream_(std::move(stream)),
       strand_(stream_->strand()),
@@ -84,11 +85,12 @@ void ProxyStream::on_identified(Result<Resource> dataplane) {
   stop_waiting();
   phase_ = Phase::Open;
   is_connected_ = true;
-  live_ticket_ = context_->live.add(proxy(), [self = weak_from_this(), strand = strand_](const wire::GrpcStatus& status) {
-    strand.post([self, status] {
-      if (const auto stream = self.lock()) stream->end(status);
-    });
-  });
+  live_ticket_ =
+      context_->live.add(proxy(), [self = weak_from_this(), strand = strand_](const wire::GrpcStatus& status) {
+        strand.post([self, status] {
+          if (const auto stream = self.lock()) stream->end(status);
+        });
+      });
   context_->sink.on_reporter_connected(proxy(), session_, source_);
   on_open(*dataplane);
   for (const auto& message : std::exchange(waiting_, {})) {
@@ -112,7 +114,8 @@ void ProxyStream::wait_for_dataplane(Error error) {
       return;
     }
   }
-  MESH_LOG_INFO("dpserver", "a stream of proxy {} at {} was not let in: {}", proxy().node_id(), stream_->peer().address, error.message());
+  MESH_LOG_INFO("dpserver", "a stream of proxy {} at {} was not let in: {}", proxy().node_id(), stream_->peer().address,
+                error.message());
   end(status_of(error));
 }
 
@@ -147,7 +150,8 @@ void ProxyStream::on_closed() {
   waiting_.clear();
   stream_.reset();
   if (live_ticket_ != 0) context_->live.remove(proxy(), std::exchange(live_ticket_, 0));
-  if (std::exchange(is_connected_, false) && !context_->are_sent_elsewhere) context_->sink.on_reporter_disconnected(proxy(), session_, source_);
+  if (std::exchange(is_connected_, false) && !context_->are_sent_elsewhere)
+    context_->sink.on_reporter_disconnected(proxy(), session_, source_);
 }
 
 }  // namespace mesh

@@ -1,6 +1,6 @@
-// A stream beside discovery whose first message says which proxy it belongs to: the health stream and the report stream.
-// It has the proxy authenticated on a worker thread, waits a little for a Dataplane that is about to come, keeps what
-// arrives meanwhile, and then hands on one message after the other. Everything runs on the stream's strand.
+// A stream beside discovery whose first message says which proxy it belongs to: the health stream and the report
+// stream. It has the proxy authenticated on a worker thread, waits a little for a Dataplane that is about to come,
+// keeps what arrives meanwhile, and then hands on one message after the other. Everything runs on the stream's strand.
 #pragma once
 
 #include <atomic>

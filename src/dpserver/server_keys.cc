@@ -47,14 +47,16 @@ CertificateRequest request_for_this_machine(const std::vector<std::string>& host
       const socklen_t size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
       if (getnameinfo(at->ifa_addr, size, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) != 0) continue;
       const std::string address = text.data();
-      if (address.find('%') == std::string::npos) add(request.ip_addresses, address);  // link-local ones are nobody's way to us
+      if (address.find('%') == std::string::npos)
+        add(request.ip_addresses, address);  // link-local ones are nobody's way to us
     }
   }
   for (const auto& host : host_names) add(is_address(host) ? request.ip_addresses : request.dns_names, host);
   return request;
 }
 
-Status make_keys(const std::filesystem::path& certificate, const std::filesystem::path& key, const ServerKeyFiles& files, const Clock& clock) {
+Status make_keys(const std::filesystem::path& certificate, const std::filesystem::path& key,
+                 const ServerKeyFiles& files, const Clock& clock) {
   MESH_TRY(const KeyPair made, make_self_signed(request_for_this_machine(files.host_names), KeyType::EcdsaP256, clock));
   std::error_code problem;
   std::filesystem::create_directories(certificate.parent_path(), problem);
@@ -77,7 +79,8 @@ Result<ServerKeys> load_server_keys(const ServerKeyFiles& files, const Clock& cl
   }
   const auto [certificate, key] = server_key_paths(files);
   std::error_code problem;
-  if (files.certificate.empty() && (!std::filesystem::exists(certificate, problem) || !std::filesystem::exists(key, problem))) {
+  if (files.certificate.empty() &&
+      (!std::filesystem::exists(certificate, problem) || !std::filesystem::exists(key, problem))) {
     MESH_RETURN_IF_ERROR(make_keys(certificate, key, files, clock));
   }
   ServerKeys keys;

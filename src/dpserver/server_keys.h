@@ -20,7 +20,7 @@ struct ServerKeys {
 struct ServerKeyFiles {
   std::filesystem::path certificate, key;  // both, or none: then made and kept in `work_dir`
   std::filesystem::path work_dir;
-  std::vector<std::string> host_names;     // further names and addresses of a certificate that is made
+  std::vector<std::string> host_names;  // further names and addresses of a certificate that is made
 };
 
 // Loads them; makes them first when there are none. Says which file is wrong, and why.

@@ -1,9 +1,9 @@
 // The rooms that the tests of this one need round them: a store in memory with a mesh, and everything else real.
 #pragma once
 
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 
-#include <boost/json.hpp>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -45,21 +45,24 @@ struct House {
 };
 
 // The document of a Dataplane of one service.
-inline std::string dataplane_json(const std::string& name, const std::string& service, const std::string& mesh = "default",
-                                  bool probed = false) {
+inline std::string dataplane_json(const std::string& name, const std::string& service,
+                                  const std::string& mesh = "default", bool probed = false) {
   boost::json::object inbound = {{"port", 8080}, {"servicePort", 5050}, {"tags", {{"kuma.io/service", service}}}};
   if (probed) inbound["serviceProbe"] = {{"tcp", boost::json::object()}};
-  return boost::json::serialize(boost::json::value{
-      {"type", "Dataplane"},
-      {"mesh", mesh},
-      {"name", name},
-      {"networking", {{"address", "10.0.0.1"}, {"inbound", boost::json::array{inbound}}}}});
+  return boost::json::serialize(
+      boost::json::value{{"type", "Dataplane"},
+                         {"mesh", mesh},
+                         {"name", name},
+                         {"networking", {{"address", "10.0.0.1"}, {"inbound", boost::json::array{inbound}}}}});
 }
 
 inline ProxyNode node(const std::string& name, const std::string& dataplane = "", const std::string& mesh = "default") {
   boost::json::object metadata;
   if (!dataplane.empty()) metadata["dataplane.resource"] = dataplane;
-  return {.id = {mesh, name}, .metadata_json = boost::json::serialize(metadata), .envoy_version = "1.40.0", .envoy_build = ""};
+  return {.id = {mesh, name},
+          .metadata_json = boost::json::serialize(metadata),
+          .envoy_version = "1.40.0",
+          .envoy_build = ""};
 }
 
 inline wire::Headers with_token(const Secret& token, const std::string& prefix = "") {
@@ -114,7 +117,9 @@ class RecordingLiveness final : public LivenessSink {
   std::move_only_function<void()> confirm;
 
  private:
-  static std::string name(LivenessSource source) { return source == LivenessSource::Manager ? "manager" : "health stream"; }
+  static std::string name(LivenessSource source) {
+    return source == LivenessSource::Manager ? "manager" : "health stream";
+  }
 };
 
 }  // namespace mesh::test

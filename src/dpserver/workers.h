@@ -1,4 +1,5 @@
-// Threads for what may have to wait for the store, so that the threads that serve sockets never do. What waits is bounded.
+// Threads for what may have to wait for the store, so that the threads that serve sockets never do. What waits is
+// bounded.
 #pragma once
 
 #include <condition_variable>
@@ -38,10 +39,11 @@ class Workers {
   std::vector<std::jthread> threads_;
 };
 
-// Two groups: what waits for somebody far away (AWS) never holds up what does not, and only so many of its calls are under
-// way at once.
+// Two groups: what waits for somebody far away (AWS) never holds up what does not, and only so many of its calls are
+// under way at once.
 struct WorkerGroups {
-  WorkerGroups(int threads, int far_threads, std::size_t max_waiting) : near(threads, max_waiting), far(far_threads, max_waiting) {}
+  WorkerGroups(int threads, int far_threads, std::size_t max_waiting)
+      : near(threads, max_waiting), far(far_threads, max_waiting) {}
   Workers& of(bool would_wait) { return would_wait ? far : near; }
 
   Workers near, far;

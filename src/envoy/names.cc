@@ -44,7 +44,8 @@ std::string sni(std::string_view service, const std::map<std::string, std::strin
 
 std::string resource_sni(std::string_view name, std::string_view mesh, std::uint32_t port, std::string_view kind) {
   std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a: what tells names apart that are cut
-  for (const char c : fmt::format("{};{};", name, mesh)) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  for (const char c : fmt::format("{};{};", name, mesh))
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
   constexpr std::size_t kLongest = 62;  // of a label in DNS, with what shows that it was cut
   const auto cut = [](std::string_view text) {
     return text.size() > kLongest ? std::string(text.substr(0, kLongest)) + "x" : std::string(text);

@@ -72,9 +72,9 @@ struct Chain {
 
 // Where an outbound leads, when that is a resource and not a value of kuma.io/service.
 struct Backend {
-  std::string kind = {};     // "MeshService", "MeshExternalService", "MeshMultiZoneService"; empty: a kuma.io/service
+  std::string kind = {};  // "MeshService", "MeshExternalService", "MeshMultiZoneService"; empty: a kuma.io/service
   std::string name = {};
-  std::string section = {};  // the name of its port, or the number
+  std::string section = {};                        // the name of its port, or the number
   std::map<std::string, std::string> labels = {};  // of the resource
 
   bool empty() const { return kind.empty(); }

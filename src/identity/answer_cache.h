@@ -1,5 +1,5 @@
-// Answers that cost a call to somebody else, kept by key. Who asks for one that is being fetched waits for it, so that a
-// thousand askers cost one call. How often each way was taken is counted.
+// Answers that cost a call to somebody else, kept by key. Who asks for one that is being fetched waits for it, so that
+// a thousand askers cost one call. How often each way was taken is counted.
 #pragma once
 
 #include <condition_variable>

@@ -28,12 +28,13 @@ Status check_settings(const AwsAuthoritySettings& settings);
 struct AwsAuthorityCounts {
   AnswerCache<AwsIdentity>::Counts proofs;
   AnswerCache<aws::Role>::Counts roles;
-  std::uint64_t refused_unasked = 0;  // proofs: not well made, for somebody else, too old, from a source that sends bad ones
-  std::uint64_t held_back = 0;        // calls that the limits or an outage did not let through
+  std::uint64_t refused_unasked =
+      0;                        // proofs: not well made, for somebody else, too old, from a source that sends bad ones
+  std::uint64_t held_back = 0;  // calls that the limits or an outage did not let through
 };
 
-// Thread-safe; may block for calls to AWS. Proxies that are let in already do not need it: an outage of AWS keeps new ones
-// out, and says what is down.
+// Thread-safe; may block for calls to AWS. Proxies that are let in already do not need it: an outage of AWS keeps new
+// ones out, and says what is down.
 class AwsAuthority {
  public:
   static constexpr Duration kMaxAge = std::chrono::minutes(5), kMaxAhead = std::chrono::minutes(1);
@@ -67,7 +68,9 @@ class AwsAuthority {
   mutable std::atomic<std::uint64_t> refused_unasked_ = 0;
 };
 
-// arn:aws:sts::123456789012:assumed-role/ROLE/SESSION and nothing else; `partition` is that of the region that was asked.
-Result<AwsIdentity> read_identity(const std::string& arn, const std::string& account, const std::string& user_id, std::string_view partition);
+// arn:aws:sts::123456789012:assumed-role/ROLE/SESSION and nothing else; `partition` is that of the region that was
+// asked.
+Result<AwsIdentity> read_identity(const std::string& arn, const std::string& account, const std::string& user_id,
+                                  std::string_view partition);
 
 }  // namespace mesh

@@ -40,14 +40,19 @@ class FakeAws {
     return out;
   }
   static wire::Response refusal(int status, const std::string& code) {
-    return xml(status, "<ErrorResponse><Error><Type>Sender</Type><Code>" + code + "</Code><Message>TOKENTOKEN</Message></Error></ErrorResponse>");
+    return xml(status, "<ErrorResponse><Error><Type>Sender</Type><Code>" + code +
+                           "</Code><Message>TOKENTOKEN</Message></Error></ErrorResponse>");
   }
   static std::string identity_xml(const std::string& arn, const std::string& user_id, const std::string& account) {
-    return "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Arn>" + arn + "</Arn><UserId>" + user_id +
-           "</UserId><Account>" + account + "</Account></GetCallerIdentityResult><ResponseMetadata/></GetCallerIdentityResponse>";
+    return "<GetCallerIdentityResponse "
+           "xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Arn>" +
+           arn + "</Arn><UserId>" + user_id + "</UserId><Account>" + account +
+           "</Account></GetCallerIdentityResult><ResponseMetadata/></GetCallerIdentityResponse>";
   }
 
-  std::map<std::string, Role> roles = {{"kv", {"AROAKV", kAccount, {{"kuma.io/type", "dataplane"}, {"kuma.io/mesh", "default"}, {"kuma.io/service", "kv"}}}}};
+  std::map<std::string, Role> roles = {
+      {"kv",
+       {"AROAKV", kAccount, {{"kuma.io/type", "dataplane"}, {"kuma.io/mesh", "default"}, {"kuma.io/service", "kv"}}}}};
   std::string arn = "arn:aws:sts::123456789012:assumed-role/kv/task-1", user_id = "AROAKV:task-1", account = kAccount;
   std::optional<wire::Response> fixed;
   std::function<void()> on_call;
@@ -57,12 +62,16 @@ class FakeAws {
 
  private:
   Result<wire::Response> identity(const wire::ClientRequest& request) const {
-    aws::SigningRequest signing{.method = request.method, .path = "/", .query = {}, .headers = {}, .body = request.body};
-    for (const char* name : {"Host", "Content-Type", "X-Taskmesh-Binding"}) signing.headers.emplace_back(name, std::string(*request.headers.find(name)));
+    aws::SigningRequest signing{
+        .method = request.method, .path = "/", .query = {}, .headers = {}, .body = request.body};
+    for (const char* name : {"Host", "Content-Type", "X-Taskmesh-Binding"})
+      signing.headers.emplace_back(name, std::string(*request.headers.find(name)));
     const auto date = aws::parse_amz_date(*request.headers.find("x-amz-date"));
-    const aws::KeyPair keys{"ASIAEXAMPLEEXAMPLE00", Secret("secret"), Secret(std::string(*request.headers.find("x-amz-security-token")))};
+    const aws::KeyPair keys{"ASIAEXAMPLEEXAMPLE00", Secret("secret"),
+                            Secret(std::string(*request.headers.find("x-amz-security-token")))};
     const auto expected = aws::sign(signing, keys, {"eu-west-1", "sts"}, *date);
-    if (*request.headers.find("authorization") != expected.headers.back().second) return refusal(403, "SignatureDoesNotMatch");
+    if (*request.headers.find("authorization") != expected.headers.back().second)
+      return refusal(403, "SignatureDoesNotMatch");
     return xml(200, identity_xml(arn, user_id, account));
   }
   Result<wire::Response> role(const wire::ClientRequest& request) const {
@@ -70,31 +79,39 @@ class FakeAws {
     const auto found = roles.find(name);
     if (found == roles.end()) return refusal(404, "NoSuchEntity");
     std::string tags;
-    for (const auto& [key, value] : found->second.tags) tags += "<member><Key>" + key + "</Key><Value>" + value + "</Value></member>";
-    return xml(200, "<GetRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><GetRoleResult><Role><Arn>arn:aws:iam::" + found->second.account +
-                        ":role/some/path/" + name + "</Arn><RoleName>" + name + "</RoleName><RoleId>" + found->second.id + "</RoleId><Tags>" + tags +
-                        "</Tags></Role></GetRoleResult></GetRoleResponse>");
+    for (const auto& [key, value] : found->second.tags)
+      tags += "<member><Key>" + key + "</Key><Value>" + value + "</Value></member>";
+    return xml(
+        200,
+        "<GetRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><GetRoleResult><Role><Arn>arn:aws:iam::" +
+            found->second.account + ":role/some/path/" + name + "</Arn><RoleName>" + name + "</RoleName><RoleId>" +
+            found->second.id + "</RoleId><Tags>" + tags + "</Tags></Role></GetRoleResult></GetRoleResponse>");
   }
 };
 
 struct House {
   House() { make(); }
   void make(AwsAuthoritySettings settings = {.accounts = {kAccount}, .roles = {}}) {
-    aws::ChainNeeds needs{{{"AWS_ACCESS_KEY_ID", "AKIACP"}, {"AWS_SECRET_ACCESS_KEY", "s"}, {"AWS_REGION", "eu-west-1"}}, {}};
+    aws::ChainNeeds needs{
+        {{"AWS_ACCESS_KEY_ID", "AKIACP"}, {"AWS_SECRET_ACCESS_KEY", "s"}, {"AWS_REGION", "eu-west-1"}}, {}};
     needs.caller.clock = &clock;
     needs.caller.fetch = [this](wire::ClientRequest request) { return fake.answer(request); };
-    authority = std::make_unique<AwsAuthority>(std::move(settings), std::move(needs), [] { return std::set<std::string>{"cp.mesh.local", "10.0.0.1"}; });
+    authority = std::make_unique<AwsAuthority>(std::move(settings), std::move(needs),
+                                               [] { return std::set<std::string>{"cp.mesh.local", "10.0.0.1"}; });
   }
 
-  Secret proof(aws::ProofClaims claims = {"cp.mesh.local", "default", "kv-1", "dataplane"}, Duration later = {}, const std::string& secret = "secret",
-               const std::string& token = "TOKENTOKEN") {
-    return *aws::make_identity_proof(claims, {"ASIAEXAMPLEEXAMPLE00", Secret(secret), Secret(token)}, *aws::find_region("eu-west-1"),
-                                     aws::StsEndpoint::Regional, clock.now() + later);
+  Secret proof(aws::ProofClaims claims = {"cp.mesh.local", "default", "kv-1", "dataplane"}, Duration later = {},
+               const std::string& secret = "secret", const std::string& token = "TOKENTOKEN") {
+    return *aws::make_identity_proof(claims, {"ASIAEXAMPLEEXAMPLE00", Secret(secret), Secret(token)},
+                                     *aws::find_region("eu-west-1"), aws::StsEndpoint::Regional, clock.now() + later);
   }
-  static ProxyClaims kv() { return {.type = "dataplane", .mesh = "default", .name = "kv-1", .services = {"kv"}, .workload = {}}; }
+  static ProxyClaims kv() {
+    return {.type = "dataplane", .mesh = "default", .name = "kv-1", .services = {"kv"}, .workload = {}};
+  }
 
   // "in", or why not.
-  std::string let_in(const Secret& credential, const ProxyClaims& claims = kv(), const std::string& source = "10.0.0.9") {
+  std::string let_in(const Secret& credential, const ProxyClaims& claims = kv(),
+                     const std::string& source = "10.0.0.9") {
     const auto identity = authority->identify(credential, claims, source);
     if (!identity) return said(identity.error());
     const auto allowed = authority->authorise(*identity, claims);
@@ -121,9 +138,12 @@ TEST(AwsAuthority, LetsInWhomAwsKnowsWithTheRightTags) {
 
 TEST(AwsAuthority, RefusesWhatIsForSomebodyElseBeforeAwsIsAsked) {
   House house;
-  EXPECT_THAT(house.let_in(house.proof({"cp.other.local", "default", "kv-1", "dataplane"})), HasSubstr("control plane \"cp.other.local\""));
-  EXPECT_THAT(house.let_in(house.proof({"mesh.local", "default", "kv-1", "dataplane"})), HasSubstr("no name of this one"));
-  EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "other", "kv-1", "dataplane"})), HasSubstr("of mesh \"other\""));
+  EXPECT_THAT(house.let_in(house.proof({"cp.other.local", "default", "kv-1", "dataplane"})),
+              HasSubstr("control plane \"cp.other.local\""));
+  EXPECT_THAT(house.let_in(house.proof({"mesh.local", "default", "kv-1", "dataplane"})),
+              HasSubstr("no name of this one"));
+  EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "other", "kv-1", "dataplane"})),
+              HasSubstr("of mesh \"other\""));
   EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "default", "kv-2", "dataplane"})), HasSubstr("\"kv-2\""));
   EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "ingress"})), HasSubstr("ingress"));
   EXPECT_THAT(house.let_in(Secret()), HasSubstr("--auth-type=aws"));
@@ -140,26 +160,34 @@ TEST(AwsAuthority, RefusesWhatIsTooOldOrFromTheFuture) {
   EXPECT_EQ(house.let_in(proof), "in");
   house.clock.advance(std::chrono::seconds(1));
   EXPECT_THAT(house.let_in(proof), HasSubstr("more than 5 minutes ago")) << "although it was accepted a second ago";
-  EXPECT_EQ(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::seconds(60))), "in");
-  EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::seconds(61))), HasSubstr("in the future"));
+  EXPECT_EQ(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::seconds(60))),
+            "in");
+  EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::seconds(61))),
+              HasSubstr("in the future"));
 }
 
 TEST(AwsAuthority, RefusesWhatAwsDoesNotAccept) {
   House house;
-  EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, {}, "guessed")), HasSubstr("SignatureDoesNotMatch"));
+  EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, {}, "guessed")),
+              HasSubstr("SignatureDoesNotMatch"));
   EXPECT_EQ(house.last, ErrorKind::Unauthenticated);
   house.fake.fixed = FakeAws::refusal(403, "ExpiredToken");
-  EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::seconds(1))), HasSubstr("ExpiredToken"));
+  EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::seconds(1))),
+              HasSubstr("ExpiredToken"));
   house.fake.fixed = FakeAws::refusal(400, "ValidationError");
-  EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::seconds(2))), HasSubstr("ValidationError"));
+  EXPECT_THAT(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::seconds(2))),
+              HasSubstr("ValidationError"));
   EXPECT_EQ(house.last, ErrorKind::Unauthenticated);
 }
 
 // Each by itself: after an answer that cannot be trusted, AWS is left alone for a while.
 TEST(AwsAuthority, TrustsNoAnswerThatIsNotOne) {
-  const std::string good = FakeAws::identity_xml("arn:aws:sts::123456789012:assumed-role/kv/task-1", "AROAKV:task-1", kAccount);
-  for (const auto& answer : {FakeAws::xml(200, "<html/>", "text/html"), FakeAws::xml(200, good, "application/json"), FakeAws::xml(302, ""), FakeAws::xml(200, "x" + good),
-                             FakeAws::xml(200, good + good), FakeAws::xml(200, "<!DOCTYPE a>" + good), FakeAws::xml(204, ""), FakeAws::xml(500, good)}) {
+  const std::string good =
+      FakeAws::identity_xml("arn:aws:sts::123456789012:assumed-role/kv/task-1", "AROAKV:task-1", kAccount);
+  for (const auto& answer :
+       {FakeAws::xml(200, "<html/>", "text/html"), FakeAws::xml(200, good, "application/json"), FakeAws::xml(302, ""),
+        FakeAws::xml(200, "x" + good), FakeAws::xml(200, good + good), FakeAws::xml(200, "<!DOCTYPE a>" + good),
+        FakeAws::xml(204, ""), FakeAws::xml(500, good)}) {
     House house;
     house.fake.fixed = answer;
     EXPECT_NE(house.let_in(house.proof()), "in");
@@ -168,9 +196,12 @@ TEST(AwsAuthority, TrustsNoAnswerThatIsNotOne) {
 }
 
 TEST(AwsAuthority, AcceptsTheRoleOfATaskAndNobodyElse) {
-  for (const char* arn : {"arn:aws:iam::123456789012:user/kv", "arn:aws:iam::123456789012:root", "arn:aws:sts::123456789012:federated-user/kv",
-                          "arn:aws:iam::123456789012:role/kv", "arn:aws:sts::123456789012:assumed-role/kv", "arn:aws:sts::123456789012:assumed-role/a/kv/task-1",
-                          "arn:aws:sts:eu-west-1:123456789012:assumed-role/kv/task-1", "arn:aws:s3::123456789012:assumed-role/kv/task-1", "kv"}) {
+  for (const char* arn :
+       {"arn:aws:iam::123456789012:user/kv", "arn:aws:iam::123456789012:root",
+        "arn:aws:sts::123456789012:federated-user/kv", "arn:aws:iam::123456789012:role/kv",
+        "arn:aws:sts::123456789012:assumed-role/kv", "arn:aws:sts::123456789012:assumed-role/a/kv/task-1",
+        "arn:aws:sts:eu-west-1:123456789012:assumed-role/kv/task-1", "arn:aws:s3::123456789012:assumed-role/kv/task-1",
+        "kv"}) {
     House house;
     house.fake.arn = arn;
     EXPECT_NE(house.let_in(house.proof()), "in") << arn;
@@ -184,7 +215,8 @@ TEST(AwsAuthority, AcceptsTheRoleOfATaskAndNobodyElse) {
   EXPECT_TRUE(contradicts(arn, "AROAKV:task-2", kAccount));
   EXPECT_TRUE(contradicts(arn, "AIDAKV:task-1", kAccount));
   EXPECT_TRUE(contradicts(arn, "AROAKV", kAccount));
-  EXPECT_TRUE(contradicts("arn:aws-cn:sts::123456789012:assumed-role/kv/task-1", "AROAKV:task-1", kAccount)) << "another partition";
+  EXPECT_TRUE(contradicts("arn:aws-cn:sts::123456789012:assumed-role/kv/task-1", "AROAKV:task-1", kAccount))
+      << "another partition";
   EXPECT_TRUE(contradicts("arn:aws:sts::123456789012:assumed-role/k v/task-1", "AROAKV:task-1", kAccount));
 }
 
@@ -192,7 +224,8 @@ TEST(AwsAuthority, AcceptsOnlyAccountsThatAreListed) {
   House house;
   house.fake.account = "210987654321";
   house.fake.arn = "arn:aws:sts::210987654321:assumed-role/kv/task-1";
-  EXPECT_THAT(house.let_in(house.proof()), AllOf(HasSubstr("account 210987654321"), HasSubstr("KMESH_AWSIAM_AUTHORIZEDACCOUNTIDS")));
+  EXPECT_THAT(house.let_in(house.proof()),
+              AllOf(HasSubstr("account 210987654321"), HasSubstr("KMESH_AWSIAM_AUTHORIZEDACCOUNTIDS")));
   EXPECT_EQ(house.last, ErrorKind::Denied);
   EXPECT_EQ(house.fake.iam_calls, 0);
 }
@@ -216,7 +249,8 @@ TEST(AwsAuthority, AsksOnceForAProofAndOnceForARole) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(house.let_in(proof), "in");
   EXPECT_EQ(house.fake.sts_calls, 1);
   EXPECT_EQ(house.fake.iam_calls, 1);
-  EXPECT_EQ(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::seconds(1))), "in");
+  EXPECT_EQ(house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::seconds(1))),
+            "in");
   EXPECT_EQ(house.fake.sts_calls, 2);
   EXPECT_EQ(house.fake.iam_calls, 1);
 }
@@ -258,7 +292,9 @@ TEST(AwsAuthority, SaysWhatIsDownAndDoesNotHammerIt) {
   house.fake.is_down = true;
   EXPECT_THAT(house.let_in(house.proof()), AllOf(HasSubstr("AWS STS"), HasSubstr("connection refused")));
   EXPECT_EQ(house.last, ErrorKind::Unavailable);
-  for (int i = 1; i < 100; ++i) house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::milliseconds(600 * i / 100)));
+  for (int i = 1; i < 100; ++i)
+    house.let_in(
+        house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, std::chrono::milliseconds(600 * i / 100)));
   EXPECT_EQ(house.fake.sts_calls, 1);
   house.fake.is_down = false;
   house.clock.advance(std::chrono::seconds(2));
@@ -278,7 +314,9 @@ TEST(AwsAuthority, KeepsWhoIsInWhileIamIsDown) {
 TEST(AwsAuthority, ListensNoLongerToAnAddressThatSendsGarbage) {
   House house;
   const auto guess = [&](int number) {
-    return house.let_in(house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, {}, "guess" + std::to_string(number)), House::kv(), "10.6.6.6");
+    return house.let_in(
+        house.proof({"cp.mesh.local", "default", "kv-1", "dataplane"}, {}, "guess" + std::to_string(number)),
+        House::kv(), "10.6.6.6");
   };
   for (int i = 0; i < 100; ++i) guess(i);
   EXPECT_EQ(house.fake.sts_calls, 20);
@@ -293,8 +331,11 @@ TEST(AwsAuthority, ReadsTheRolesOfOtherAccountsByARoleThere) {
   House house;
   house.make({.accounts = {}, .roles = {.roles_to_assume = {{kAccount, "mesh-reader"}}}});
   const std::string keys =
-      "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials><AccessKeyId>ASIAREADER</AccessKeyId>"
-      "<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2026-11-24T12:20:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+      "<AssumeRoleResponse "
+      "xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials><AccessKeyId>ASIAREADER</"
+      "AccessKeyId>"
+      "<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2026-11-24T12:20:00Z</"
+      "Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
   const Secret proof = house.proof();
   ASSERT_TRUE(house.authority->identify(proof, House::kv(), ""));
   house.fake.on_call = [&] {
@@ -307,9 +348,13 @@ TEST(AwsAuthority, ReadsTheRolesOfOtherAccountsByARoleThere) {
 }
 
 TEST(AwsAuthoritySettings, NeedAnAccount) {
-  EXPECT_THAT(check_settings({.accounts = {}, .roles = {}}).error().message(), HasSubstr("KMESH_AWSIAM_AUTHORIZEDACCOUNTIDS"));
+  EXPECT_THAT(check_settings({.accounts = {}, .roles = {}}).error().message(),
+              HasSubstr("KMESH_AWSIAM_AUTHORIZEDACCOUNTIDS"));
   EXPECT_THAT(check_settings({.accounts = {"12345"}, .roles = {}}).error().message(), HasSubstr("twelve digits"));
-  EXPECT_THAT(check_settings({.accounts = {}, .roles = {.roles_to_assume = {{kAccount, "arn:aws:iam::1:role/x"}}}}).error().message(), HasSubstr("name alone"));
+  EXPECT_THAT(check_settings({.accounts = {}, .roles = {.roles_to_assume = {{kAccount, "arn:aws:iam::1:role/x"}}}})
+                  .error()
+                  .message(),
+              HasSubstr("name alone"));
   EXPECT_TRUE(check_settings({.accounts = {}, .roles = {.roles_to_assume = {{kAccount, "reader"}}}}));
 }
 

@@ -19,7 +19,8 @@ class AssumedRole final : public aws::CredentialSource {
     MESH_TRY(const aws::Credentials own, own_keys_.get());
     MESH_TRY(const aws::Region* region, aws::find_own_region(needs_));
     MESH_TRY(const aws::Endpoint endpoint, aws::sts_endpoint(*region, aws::preferred_sts_endpoint(needs_.environment)));
-    auto assumed = aws::assume_role(needs_.caller, endpoint, own.keys, {.role_arn = role_arn_, .session_name = "taskmesh-cp", .external_id = {}});
+    auto assumed = aws::assume_role(needs_.caller, endpoint, own.keys,
+                                    {.role_arn = role_arn_, .session_name = "taskmesh-cp", .external_id = {}});
     if (!assumed) return with_context(std::move(assumed).error(), "assuming " + role_arn_);
     return assumed;
   }
@@ -33,7 +34,9 @@ class AssumedRole final : public aws::CredentialSource {
 // The name of the role in arn:aws:iam::123456789012:role/some/path/name
 std::string role_name_of(const aws::Arn& arn) { return arn.resource.substr(arn.resource.rfind('/') + 1); }
 
-std::string key_of(const AwsIdentity& identity) { return identity.partition + ":" + identity.account + ":" + identity.role; }
+std::string key_of(const AwsIdentity& identity) {
+  return identity.partition + ":" + identity.account + ":" + identity.role;
+}
 
 }  // namespace
 
@@ -54,11 +57,15 @@ bool AwsRoles::is_known(const AwsIdentity& identity) const {
 }
 
 Result<aws::Role> AwsRoles::get(const AwsIdentity& identity, Duration age) {
-  auto role = cache_.get(key_of(identity), {.good = age, .bad = settings_.keep_refusals}, [&] { return fetch(identity); });
+  auto role =
+      cache_.get(key_of(identity), {.good = age, .bad = settings_.keep_refusals}, [&] { return fetch(identity); });
   if (!role) return role;
   if (role->id != identity.role_id) {
-    return error(ErrorKind::Denied, "role " + identity.text() + " is not the one that the proxy runs with: it was deleted and made anew, or it is a role of the "
-                                    "same name in another account (list that account's role in kmesh.awsIAM.rolesToAssumeForAccounts)");
+    return error(
+        ErrorKind::Denied,
+        "role " + identity.text() +
+            " is not the one that the proxy runs with: it was deleted and made anew, or it is a role of the "
+            "same name in another account (list that account's role in kmesh.awsIAM.rolesToAssumeForAccounts)");
   }
   return role;
 }
@@ -72,7 +79,8 @@ Result<aws::Credentials> AwsRoles::keys_for(const AwsIdentity& identity) {
     auto& held = assumed_[identity.account];
     if (held == nullptr) {
       const std::string arn = "arn:" + identity.partition + ":iam::" + identity.account + ":role/" + role->second;
-      held = std::make_unique<aws::CredentialCache>(std::make_unique<AssumedRole>(own_keys_, needs_, arn), *needs_.caller.clock);
+      held = std::make_unique<aws::CredentialCache>(std::make_unique<AssumedRole>(own_keys_, needs_, arn),
+                                                    *needs_.caller.clock);
     }
     keys = held.get();
   }
@@ -90,13 +98,19 @@ Result<aws::Role> AwsRoles::fetch(const AwsIdentity& identity) {
   // Whatever is wrong with our own keys and rights is for us to put right: the proxy may try again.
   if (!role && role.error().kind != ErrorKind::NotFound) role.error().kind = ErrorKind::Unavailable;
   if (!role && role.error().kind == ErrorKind::NotFound) {
-    return error(ErrorKind::Denied, "there is no role " + identity.text() + " (any more), or it is in an account that the control plane does not read: " + role.error().text);
+    return error(ErrorKind::Denied,
+                 "there is no role " + identity.text() +
+                     " (any more), or it is in an account that the control plane does not read: " + role.error().text);
   }
-  if (!role) return with_context(std::move(role).error(), "reading the tags of role " + identity.text() + " (iam:GetRole)");
+  if (!role)
+    return with_context(std::move(role).error(), "reading the tags of role " + identity.text() + " (iam:GetRole)");
   const auto arn = aws::parse_arn(role->arn);
-  if (!arn || arn->service != "iam" || arn->partition != identity.partition || arn->account != identity.account || role_name_of(*arn) != identity.role) {
-    return error(ErrorKind::Denied, "IAM gave role " + role->arn.substr(0, 200) + " when asked for " + identity.text() +
-                                        ": the control plane's keys are those of another account; set kmesh.awsIAM.rolesToAssumeForAccounts");
+  if (!arn || arn->service != "iam" || arn->partition != identity.partition || arn->account != identity.account ||
+      role_name_of(*arn) != identity.role) {
+    return error(
+        ErrorKind::Denied,
+        "IAM gave role " + role->arn.substr(0, 200) + " when asked for " + identity.text() +
+            ": the control plane's keys are those of another account; set kmesh.awsIAM.rolesToAssumeForAccounts");
   }
   return role;
 }

@@ -34,7 +34,8 @@ class AwsRoles {
   AwsRoles(AwsRolesSettings settings, aws::ChainNeeds needs);
   ~AwsRoles();
 
-  // At most `keep` old. Denied: there is no such role (any more), or we may not read it. Unavailable: IAM does not answer.
+  // At most `keep` old. Denied: there is no such role (any more), or we may not read it. Unavailable: IAM does not
+  // answer.
   Result<aws::Role> get(const AwsIdentity& identity);
   // Would get() answer at once?
   bool is_known(const AwsIdentity& identity) const;

@@ -7,7 +7,8 @@
 namespace mesh {
 namespace {
 
-constexpr std::string_view kType = "kuma.io/type", kMesh = "kuma.io/mesh", kService = "kuma.io/service", kWorkload = "kuma.io/workload";
+constexpr std::string_view kType = "kuma.io/type", kMesh = "kuma.io/mesh", kService = "kuma.io/service",
+                           kWorkload = "kuma.io/workload";
 
 const std::string* find(const RoleTags& tags, std::string_view key) {
   const auto found = tags.find(std::string(key));
@@ -31,10 +32,14 @@ std::string look_alike(const RoleTags& tags, std::string_view key) {
   return {};
 }
 
-void require(const RoleTags& tags, std::string_view key, const std::string& wanted, std::vector<std::string>& problems) {
+void require(const RoleTags& tags, std::string_view key, const std::string& wanted,
+             std::vector<std::string>& problems) {
   const std::string* value = find(tags, key);
-  if (value == nullptr) problems.push_back("it has no tag " + std::string(key) + ", which must be " + quoted(wanted) + look_alike(tags, key));
-  else if (*value != wanted) problems.push_back("its tag " + std::string(key) + " is " + quoted(*value) + ", must be " + quoted(wanted));
+  if (value == nullptr)
+    problems.push_back("it has no tag " + std::string(key) + ", which must be " + quoted(wanted) +
+                       look_alike(tags, key));
+  else if (*value != wanted)
+    problems.push_back("its tag " + std::string(key) + " is " + quoted(*value) + ", must be " + quoted(wanted));
 }
 
 // None: an empty part, a space at either end, two spaces together.
@@ -55,10 +60,15 @@ void check_services(const RoleTags& tags, const ProxyClaims& claims, std::vector
   if (value == nullptr) return;
   bool is_good = true;
   const auto allowed = parts_of(*value, is_good);
-  if (!is_good) return problems.push_back("its tag kuma.io/service is " + quoted(*value) + ", which must be names of services with one space between them");
-  if (claims.services.empty()) problems.push_back("its tag kuma.io/service is " + quoted(*value) + ", but the proxy has no service");
+  if (!is_good)
+    return problems.push_back("its tag kuma.io/service is " + quoted(*value) +
+                              ", which must be names of services with one space between them");
+  if (claims.services.empty())
+    problems.push_back("its tag kuma.io/service is " + quoted(*value) + ", but the proxy has no service");
   for (const std::string& service : claims.services) {
-    if (!allowed.contains(service)) problems.push_back("its tag kuma.io/service is " + quoted(*value) + ", but the proxy claims service " + quoted(service));
+    if (!allowed.contains(service))
+      problems.push_back("its tag kuma.io/service is " + quoted(*value) + ", but the proxy claims service " +
+                         quoted(service));
   }
 }
 

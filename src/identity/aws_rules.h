@@ -25,8 +25,9 @@ using RoleTags = std::map<std::string, std::string>;
 // kuma.io/service   when it is there: one service, or several with one space between them; the proxy must have at least
 //                   one, and none that is not among them. (IAM allows no comma; names of services have no space.)
 // kuma.io/workload  when it is there: the proxy's label must be the same
-// Everything is compared as it is written: no case is folded, nothing is trimmed, and a tag whose name only looks alike is
-// another tag. Denied: says all that does not fit, the tags that the role has and what was claimed. `role` is for that.
+// Everything is compared as it is written: no case is folded, nothing is trimmed, and a tag whose name only looks alike
+// is another tag. Denied: says all that does not fit, the tags that the role has and what was claimed. `role` is for
+// that.
 Status check_role_tags(const RoleTags& tags, const ProxyClaims& claims, const std::string& role);
 
 }  // namespace mesh

@@ -12,7 +12,9 @@ using testing::Not;
 ProxyClaims kv(std::set<std::string> services = {"kv"}) {
   return {.type = "dataplane", .mesh = "default", .name = "kv-1", .services = std::move(services), .workload = {}};
 }
-ProxyClaims zone_proxy(const std::string& type) { return {.type = type, .mesh = {}, .name = "zone-1", .services = {}, .workload = {}}; }
+ProxyClaims zone_proxy(const std::string& type) {
+  return {.type = type, .mesh = {}, .name = "zone-1", .services = {}, .workload = {}};
+}
 
 std::string refusal(const RoleTags& tags, const ProxyClaims& claims) {
   const Status status = check_role_tags(tags, claims, "\"r\" of account 1");
@@ -53,7 +55,8 @@ TEST(RoleTags, MayNameSeveralServicesWithASpaceBetween) {
 }
 
 TEST(RoleTags, MustSayTypeAndMesh) {
-  EXPECT_THAT(refusal({}, kv()), AllOf(HasSubstr("no tag kuma.io/type"), HasSubstr("no tag kuma.io/mesh"), HasSubstr("no kuma.io/ tags")));
+  EXPECT_THAT(refusal({}, kv()),
+              AllOf(HasSubstr("no tag kuma.io/type"), HasSubstr("no tag kuma.io/mesh"), HasSubstr("no kuma.io/ tags")));
   EXPECT_THAT(refusal({{"kuma.io/mesh", "default"}}, kv()), HasSubstr("no tag kuma.io/type"));
   EXPECT_THAT(refusal({{"kuma.io/type", "dataplane"}}, kv()), HasSubstr("no tag kuma.io/mesh"));
 }
@@ -66,13 +69,15 @@ TEST(RoleTags, AreComparedAsTheyAreWritten) {
     EXPECT_THAT(refusal(with(kTags, "kuma.io/type", type), kv()), HasSubstr("must be \"dataplane\"")) << type;
   }
   const RoleTags look_alike = {{"Kuma.io/type", "dataplane"}, {"kuma.io/mesh ", "default"}};
-  EXPECT_THAT(refusal(look_alike, kv()), AllOf(HasSubstr("\"Kuma.io/type\" is another tag"), HasSubstr("\"kuma.io/mesh \" is another tag")));
+  EXPECT_THAT(refusal(look_alike, kv()),
+              AllOf(HasSubstr("\"Kuma.io/type\" is another tag"), HasSubstr("\"kuma.io/mesh \" is another tag")));
 }
 
 TEST(RoleTags, OfZoneProxiesNeedNoMeshAndAreGoodForNothingElse) {
   for (const char* type : {"ingress", "egress"}) {
     EXPECT_EQ(refusal({{"kuma.io/type", type}}, zone_proxy(type)), "allowed");
-    EXPECT_THAT(refusal({{"kuma.io/type", type}, {"kuma.io/mesh", "default"}}, kv()), HasSubstr("must be \"dataplane\""));
+    EXPECT_THAT(refusal({{"kuma.io/type", type}, {"kuma.io/mesh", "default"}}, kv()),
+                HasSubstr("must be \"dataplane\""));
     EXPECT_THAT(refusal(kTags, zone_proxy(type)), HasSubstr("kuma.io/type"));
   }
   EXPECT_THAT(refusal({{"kuma.io/type", "ingress"}}, zone_proxy("egress")), HasSubstr("must be \"egress\""));
@@ -86,7 +91,9 @@ TEST(RoleTags, OfAWorkloadMustBeTheLabelOfTheDataplane) {
   EXPECT_EQ(refusal(kTags, claims), "allowed");
 }
 
-TEST(RoleTags, OfOthersAreNotShown) { EXPECT_THAT(refusal({{"cost-center", "secret"}}, kv()), Not(HasSubstr("secret"))); }
+TEST(RoleTags, OfOthersAreNotShown) {
+  EXPECT_THAT(refusal({{"cost-center", "secret"}}, kv()), Not(HasSubstr("secret")));
+}
 
 }  // namespace
 }  // namespace mesh

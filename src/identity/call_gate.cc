@@ -34,19 +34,27 @@ bool TokenBucket::is_full(SteadyTime now) {
 }
 
 CallGate::CallGate(std::string service, const Clock& clock, Limits limits)
-    : service_(std::move(service)), clock_(clock), limits_(limits), bucket_(limits.per_second, limits.burst, clock.steady()) {}
+    : service_(std::move(service)),
+      clock_(clock),
+      limits_(limits),
+      bucket_(limits.per_second, limits.burst, clock.steady()) {}
 
 Status CallGate::enter() {
   std::lock_guard lock(mutex_);
   Status open = check_open(clock_.steady());
-  if (open) is_probing_ = pause_ > Duration::zero();
-  else ++held_back_;
+  if (open)
+    is_probing_ = pause_ > Duration::zero();
+  else
+    ++held_back_;
   return open;
 }
 
 Status CallGate::check_open(SteadyTime now) {
-  if (now < closed_until_ || is_probing_) return error(ErrorKind::Unavailable, service_ + " does not answer at the moment (" + last_problem_ + "); try again later");
-  if (!bucket_.take(now)) return error(ErrorKind::Unavailable, "too many calls to " + service_ + " at once; try again later");
+  if (now < closed_until_ || is_probing_)
+    return error(ErrorKind::Unavailable,
+                 service_ + " does not answer at the moment (" + last_problem_ + "); try again later");
+  if (!bucket_.take(now))
+    return error(ErrorKind::Unavailable, "too many calls to " + service_ + " at once; try again later");
   return {};
 }
 
@@ -81,7 +89,8 @@ void Misbehaviour::note(const std::string& source) {
   std::lock_guard lock(mutex_);
   const SteadyTime now = clock_.steady();
   if (sources_.size() >= kMaxSources) {
-    for (auto at = sources_.begin(); at != sources_.end();) at = at->second.is_full(now) ? sources_.erase(at) : std::next(at);
+    for (auto at = sources_.begin(); at != sources_.end();)
+      at = at->second.is_full(now) ? sources_.erase(at) : std::next(at);
     if (sources_.size() >= kMaxSources) sources_.erase(sources_.begin());
   }
   sources_.try_emplace(source, per_second_, most_, now).first->second.take(now);

@@ -14,7 +14,8 @@ namespace mesh {
 
 class TokenBucket {
  public:
-  TokenBucket(double per_second, double most, SteadyTime now) : per_second_(per_second), most_(most), tokens_(most), at_(now) {}
+  TokenBucket(double per_second, double most, SteadyTime now)
+      : per_second_(per_second), most_(most), tokens_(most), at_(now) {}
   bool has_any(SteadyTime now);
   bool take(SteadyTime now);  // false: there is none
   bool is_full(SteadyTime now);
@@ -58,7 +59,8 @@ class CallGate {
 // Counts what sources (addresses) do wrong; a source that does too much of it is not listened to for a while.
 class Misbehaviour {
  public:
-  Misbehaviour(const Clock& clock, double per_second, double most) : clock_(clock), per_second_(per_second), most_(most) {}
+  Misbehaviour(const Clock& clock, double per_second, double most)
+      : clock_(clock), per_second_(per_second), most_(most) {}
   bool is_too_much(const std::string& source);
   void note(const std::string& source);
 

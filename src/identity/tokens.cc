@@ -122,7 +122,8 @@ std::optional<SystemTime> time_of(const json::value& value) {
   return SystemTime(std::chrono::duration_cast<SystemTime::duration>(std::chrono::duration<double>(number)));
 }
 
-// A token without an expiry is one that whoever holds the signing key wanted to last; the stock control plane takes it too.
+// A token without an expiry is one that whoever holds the signing key wanted to last; the stock control plane takes it
+// too.
 Status check_times(const json::object& claims, SystemTime now) {
   if (const json::value* expires = claims.if_contains("exp"); expires != nullptr) {
     const std::optional<SystemTime> time = time_of(*expires);

@@ -24,15 +24,14 @@ constexpr std::size_t kMostAtOnce = 200;
 
 constexpr std::size_t index_of(Urgency urgency) { return static_cast<std::size_t>(urgency); }
 
-SteadyTime after(SteadyTime from, Duration time) { return from + std::chrono::duration_cast<SteadyTime::duration>(time); }
+SteadyTime after(SteadyTime from, Duration time) {
+  return from + std::chrono::duration_cast<SteadyTime::duration>(time);
+}
 
 }  // namespace
 
 InsightWriter::InsightWriter(InsightWriterSettings settings, Store& store, const Clock& clock)
-    : settings_(std::move(settings)),
-      store_(store),
-      clock_(clock),
-      book_(settings_.book) {
+    : settings_(std::move(settings)), store_(store), clock_(clock), book_(settings_.book) {
   last_written_.fill(after(clock.steady(), -settings_.later));
 }
 
@@ -127,7 +126,8 @@ void InsightWriter::write(std::map<ProxyId, DataplaneInsight> rows) {
   Result<Revision> all = store_.write(std::move(batch));
   if (!all && all.error().kind == ErrorKind::Unavailable) {
     if (!std::exchange(is_failing_, true))
-      MESH_LOG_WARN("insight", "what proxies report cannot be written and is kept until it can: {}", all.error().message());
+      MESH_LOG_WARN("insight", "what proxies report cannot be written and is kept until it can: {}",
+                    all.error().message());
     return book_.put_back(rows);
   }
   if (std::exchange(is_failing_, false)) MESH_LOG_INFO("insight", "what proxies report is written again");

@@ -20,8 +20,8 @@ namespace mesh {
 struct InsightWriterSettings {
   InsightSettings book;
   Duration at_once = std::chrono::milliseconds(20);  // between two batches, when the next control plane must know
-  Duration soon = std::chrono::seconds(1);     // the same, when somebody waits
-  Duration later = std::chrono::seconds(10);   // when only counters changed
+  Duration soon = std::chrono::seconds(1);           // the same, when somebody waits
+  Duration later = std::chrono::seconds(10);         // when only counters changed
   // For proxies to come back after the start, or to another control plane when theirs has gone.
   Duration leftovers = std::chrono::seconds(40);
   // Other control planes that share the store, and whether it is this one that closes what dead ones left open.

@@ -5,6 +5,7 @@
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 #include <boost/json/value.hpp>
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -42,9 +43,9 @@ struct ServiceProbe {
 BOOST_DESCRIBE_STRUCT(ServiceProbe, (), (interval, timeout, unhealthy_threshold, healthy_threshold, tcp))
 struct Inbound {
   std::uint32_t port = 0;
-  std::uint32_t service_port = 0;   // 0: the same as port
-  std::string service_address;      // where the application listens; empty: the address of the proxy
-  std::string address;              // where the proxy listens; empty: networking.address
+  std::uint32_t service_port = 0;  // 0: the same as port
+  std::string service_address;     // where the application listens; empty: the address of the proxy
+  std::string address;             // where the proxy listens; empty: networking.address
   Tags tags;
   std::optional<InboundHealth> health;
   std::optional<ServiceProbe> service_probe;
@@ -52,9 +53,9 @@ struct Inbound {
   std::string name;
   std::string protocol_;  // JSON: "protocol"; used before the tag
 
-  const std::string& service() const;           // empty when the tag is missing
-  std::string protocol() const;                 // from `protocol` or the tag; "tcp" when neither is set
-  std::string section_name() const;             // its name, or its port
+  const std::string& service() const;  // empty when the tag is missing
+  std::string protocol() const;        // from `protocol` or the tag; "tcp" when neither is set
+  std::string section_name() const;    // its name, or its port
 };
 BOOST_DESCRIBE_STRUCT(Inbound, (),
                       (port, service_port, service_address, address, tags, health, service_probe, state, name,

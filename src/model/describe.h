@@ -12,13 +12,14 @@
 // The templates here only collect facts into tables; the work is done once, in describe.cc.
 #pragma once
 
-#include <array>
 #include <boost/describe/bases.hpp>
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 #include <boost/describe/enumerators.hpp>
 #include <boost/describe/members.hpp>
 #include <boost/json/value.hpp>
+
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -61,10 +62,10 @@ enum class Shape { Text, Bool, Signed, Unsigned, Real, Enum, Period, Instant, Ra
 // What is known of a type. One object per type, made when first asked for.
 struct TypeInfo {
   Shape shape = Shape::Raw;
-  std::size_t size = 0;                             // in bytes
-  std::vector<FieldInfo> fields = {};               // Struct
+  std::size_t size = 0;                                           // in bytes
+  std::vector<FieldInfo> fields = {};                             // Struct
   std::vector<std::pair<std::string, std::int64_t>> values = {};  // Enum: name and number
-  const TypeInfo& (*element)() = nullptr;           // Optional, List, Map
+  const TypeInfo& (*element)() = nullptr;                         // Optional, List, Map
 
   // Optional, List, Map: a fresh element to read into (`key` for maps), and a walk over what is there.
   void* (*add)(void* container, const std::string& key) = nullptr;
@@ -89,7 +90,8 @@ void read_described(const TypeInfo& type, const boost::json::value& json, void* 
 boost::json::value print_described(const TypeInfo& type, const void* source, Dialect dialect);
 
 template <class T>
-T read_as(const boost::json::value& json, Dialect dialect, const std::string& path, std::vector<Violation>& violations) {
+T read_as(const boost::json::value& json, Dialect dialect, const std::string& path,
+          std::vector<Violation>& violations) {
   T value{};
   read_described(type_info<T>(), json, &value, dialect, path, violations);
   return value;
@@ -100,7 +102,8 @@ boost::json::value print_as(const T& value, Dialect dialect) {
 }
 
 // Fills in how specs of this kind are read and printed. One line is all that a policy folder needs:
-//   extern const Kind kMeshTimeoutKind = describe_kind<MeshTimeout>({.name = "MeshTimeout", .path = "meshtimeouts", …});
+//   extern const Kind kMeshTimeoutKind = describe_kind<MeshTimeout>({.name = "MeshTimeout", .path = "meshtimeouts",
+//   …});
 // `Status` is given where a kind has one.
 template <class Spec, class Status = void>
 Kind describe_kind(Kind kind);
@@ -115,7 +118,8 @@ std::string camel_case(std::string_view member);  // service_port → servicePor
 
 namespace described {
 
-FieldInfo make_field(const char* member, std::size_t offset, const TypeInfo& (*type)(), std::span<const FieldRule> rules);
+FieldInfo make_field(const char* member, std::size_t offset, const TypeInfo& (*type)(),
+                     std::span<const FieldRule> rules);
 std::string name_of(const TypeInfo& type, std::int64_t value);
 // Integers and enums are read and written by their size, so that one function serves all of them.
 std::int64_t load_integer(const void* from, std::size_t size, bool is_signed);
@@ -160,7 +164,9 @@ template <class T>
 TypeInfo make_optional() {
   TypeInfo info{.shape = Shape::Optional, .size = sizeof(T), .element = &type_info<typename T::value_type>};
   info.add = [](void* container, const std::string&) -> void* { return &static_cast<T*>(container)->emplace(); };
-  info.count = [](const void* container) -> std::size_t { return static_cast<const T*>(container)->has_value() ? 1 : 0; };
+  info.count = [](const void* container) -> std::size_t {
+    return static_cast<const T*>(container)->has_value() ? 1 : 0;
+  };
   info.each = [](const void* container, void* context, TypeInfo::Visitor visit) {
     if (const T& value = *static_cast<const T*>(container)) visit(context, nullptr, &*value);
   };
@@ -219,8 +225,8 @@ TypeInfo make_type() {
     static_assert(boost::describe::has_describe_members<T>::value,
                   "this type is neither described nor one that describe.h lists");
     info.shape = Shape::Struct;
-    add_fields<T>(info, boost::describe::describe_members<T, boost::describe::mod_public |
-                                                                 boost::describe::mod_inherited>{});
+    add_fields<T>(info, boost::describe::describe_members < T,
+                  boost::describe::mod_public | boost::describe::mod_inherited > {});
   }
   return info;
 }

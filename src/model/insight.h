@@ -3,6 +3,7 @@
 
 #include <boost/describe/class.hpp>
 #include <boost/json/value.hpp>
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -119,7 +120,8 @@ struct ZoneControlPlaneVersion {
   std::string version, git_tag, git_commit, build_date;
   bool kuma_cp_global_compatible = false;
 };
-BOOST_DESCRIBE_STRUCT(ZoneControlPlaneVersion, (), (version, git_tag, git_commit, build_date, kuma_cp_global_compatible))
+BOOST_DESCRIBE_STRUCT(ZoneControlPlaneVersion, (),
+                      (version, git_tag, git_commit, build_date, kuma_cp_global_compatible))
 struct ZoneVersion {
   std::optional<ZoneControlPlaneVersion> kuma_cp;
 };

@@ -120,6 +120,7 @@ std::string print_json(const json::value& value, int indent) {
 
 std::string print_number(double value) {
   if (!std::isfinite(value)) return "null";
+  if (value == 0) return "0";  // a whole number is read back as one, and those have no negative zero
   if (std::floor(value) == value && std::abs(value) < 1e15) return fmt::format("{:.0f}", value);
   return fmt::format("{}", value);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -11,8 +12,8 @@
 namespace mesh {
 
 struct DocumentLimits {
-  std::size_t bytes = 4UL << 20;         // of the text
-  std::size_t depth = 64;                // of nesting
+  std::size_t bytes = 4UL << 20;            // of the text
+  std::size_t depth = 64;                   // of nesting
   std::size_t expanded_bytes = 32UL << 20;  // YAML: what the text may grow to by its aliases
 };
 

@@ -37,8 +37,8 @@ const Kind* KindRegistry::find_by_path(std::string_view path) const {
 
 void add_builtin_kinds(KindRegistry& registry) {
   for (const Kind* kind : {&kMeshKind, &kDataplaneKind, &kDataplaneInsightKind, &kSecretKind, &kGlobalSecretKind,
-                           &kZoneKind, &kZoneInsightKind, &kZoneIngressKind, &kZoneIngressInsightKind,
-                           &kZoneEgressKind, &kZoneEgressInsightKind, &kMeshServiceKind, &kMeshMultiZoneServiceKind,
+                           &kZoneKind, &kZoneInsightKind, &kZoneIngressKind, &kZoneIngressInsightKind, &kZoneEgressKind,
+                           &kZoneEgressInsightKind, &kMeshServiceKind, &kMeshMultiZoneServiceKind,
                            &kMeshExternalServiceKind, &kHostnameGeneratorKind, &kAddressBlockKind})
     registry.add(*kind);
 }

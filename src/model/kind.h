@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -60,15 +61,15 @@ struct PolicyTraits {
 };
 
 struct Kind {
-  std::string name = {};         // "MeshTrafficPermission"
-  std::string path = {};         // "meshtrafficpermissions"
-  std::string short_name = {};   // "mtp", used in KRIs
-  std::string singular = {};     // "Mesh Traffic Permission"
-  std::string plural = {};       // "Mesh Traffic Permissions"
+  std::string name = {};        // "MeshTrafficPermission"
+  std::string path = {};        // "meshtrafficpermissions"
+  std::string short_name = {};  // "mtp", used in KRIs
+  std::string singular = {};    // "Mesh Traffic Permission"
+  std::string plural = {};      // "Mesh Traffic Permissions"
   Scope scope = Scope::Mesh;
   Layout layout = Layout::Spec;
-  bool read_only = false;   // written by the control plane only
-  bool admin_only = false;  // only for who may touch admin resources, to read as to write
+  bool read_only = false;     // written by the control plane only
+  bool admin_only = false;    // only for who may touch admin resources, to read as to write
   bool made_in_zones = true;  // may be made on a zone's control plane; such resources are labelled with their origin
   bool include_in_federation = true;
   bool is_policy = false;
@@ -76,8 +77,9 @@ struct Kind {
   PolicyTraits policy = {};
   std::vector<std::string> path_aliases = {};  // e.g. "global-secrets"
 
-  // Reads a spec from the value of `spec` (Layout::Spec) or from the whole document (Layout::Flat). Everything that is wrong (unknown enum value, wrong type, out of range) goes to `violations` with its
-  // path, starting with `spec.` where the layout is Spec. On violations the returned spec must not be used.
+  // Reads a spec from the value of `spec` (Layout::Spec) or from the whole document (Layout::Flat). Everything that is
+  // wrong (unknown enum value, wrong type, out of range) goes to `violations` with its path, starting with `spec.`
+  // where the layout is Spec. On violations the returned spec must not be used.
   AnySpec (*parse)(const boost::json::value& json, std::vector<Violation>& violations) = nullptr;
   boost::json::value (*print)(const AnySpec& spec) = nullptr;
   // The same for `status`, where a kind has one (`describe_kind<Spec, Status>`).
@@ -95,9 +97,9 @@ struct Kind {
 // read; not thread-safe while filling.
 class KindRegistry {
  public:
-  void add(const Kind& kind);  // `kind` must outlive the registry
-  const Kind* find_by_name(std::string_view name) const;  // also of an internal one
-  const Kind* find_by_path(std::string_view path) const;  // also by alias
+  void add(const Kind& kind);                                  // `kind` must outlive the registry
+  const Kind* find_by_name(std::string_view name) const;       // also of an internal one
+  const Kind* find_by_path(std::string_view path) const;       // also by alias
   std::span<const Kind* const> all() const { return kinds_; }  // in the order of their names, without internal ones
 
  private:

@@ -5,6 +5,7 @@
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 #include <boost/json/value.hpp>
+
 #include <map>
 #include <optional>
 #include <string>
@@ -22,7 +23,6 @@ enum class TlsMode { STRICT, PERMISSIVE };
 BOOST_DESCRIBE_ENUM(TlsMode, STRICT, PERMISSIVE)
 enum class MeshServicesMode { Disabled, Everywhere, ReachableBackends, Exclusive };
 BOOST_DESCRIBE_ENUM(MeshServicesMode, Disabled, Everywhere, ReachableBackends, Exclusive)
-
 
 struct DpCertRotation {
   std::string expiration;  // such as "24h", "1d", "30m"; empty: 24h

@@ -29,7 +29,8 @@ struct Meta {
 };
 BOOST_DESCRIBE_STRUCT(Meta, (), (type, mesh, name, creation_time, modification_time, labels))
 
-// The times in a document are what its sender saw; nothing depends on them. Others write the year 1 where there is none.
+// The times in a document are what its sender saw; nothing depends on them. Others write the year 1 where there is
+// none.
 SystemTime time_or_none(const json::value& value) {
   if (!value.is_string()) return {};
   const auto time = parse_time(std::string_view(value.get_string()));

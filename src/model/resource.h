@@ -49,8 +49,8 @@ struct Resource {
 boost::json::object to_json(const Resource& resource);
 boost::json::object meta_json(const Resource& resource);  // without spec and status
 
-// Reads a whole document. `registry` finds the kind by the document's `type`. Violations are complete. Invalid when it is
-// no document of a known kind at all. `mesh` stays empty when the document names none.
+// Reads a whole document. `registry` finds the kind by the document's `type`. Violations are complete. Invalid when it
+// is no document of a known kind at all. `mesh` stays empty when the document names none.
 struct Document {
   Resource resource;
   std::vector<Violation> violations;  // when not empty, resource is not usable

@@ -1,5 +1,5 @@
-// What may stand in names, addresses, tags and labels, and what a Dataplane or a Mesh may hold. Everything that is wrong
-// is appended to `violations` with its path; nothing here looks at other resources.
+// What may stand in names, addresses, tags and labels, and what a Dataplane or a Mesh may hold. Everything that is
+// wrong is appended to `violations` with its path; nothing here looks at other resources.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -15,7 +16,15 @@
 namespace mesh {
 
 enum class TargetKind {
-  Mesh, MeshSubset, MeshGateway, MeshService, MeshExternalService, MeshMultiZoneService, MeshServiceSubset, MeshHTTPRoute, Dataplane
+  Mesh,
+  MeshSubset,
+  MeshGateway,
+  MeshService,
+  MeshExternalService,
+  MeshMultiZoneService,
+  MeshServiceSubset,
+  MeshHTTPRoute,
+  Dataplane
 };
 BOOST_DESCRIBE_ENUM(TargetKind, Mesh, MeshSubset, MeshGateway, MeshService, MeshExternalService, MeshMultiZoneService,
                     MeshServiceSubset, MeshHTTPRoute, Dataplane)

@@ -65,6 +65,8 @@ class Builder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
     spend(text.size(), mark);
+    // yaml-cpp 0.7 reads these two escapes as single bytes.
+    if (!is_valid_utf8(text)) stop(mark, R"(the escapes \N and \_ cannot be read: write \u0085 and \u00a0)");
     const bool is_plain = tag.empty() || tag == "?";
     add({typed(mark, tag, text), kCost + text.size()}, anchor, mark, is_plain);
   }

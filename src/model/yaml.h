@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,8 +13,8 @@
 
 namespace mesh {
 
-// All documents of the text; empty ones are left out. JSON is read as JSON. Errors name the line: syntax, a key twice in
-// one mapping, an alias inside what it stands for, a tag that has no meaning here; TooLarge when a limit is passed.
+// All documents of the text; empty ones are left out. JSON is read as JSON. Errors name the line: syntax, a key twice
+// in one mapping, an alias inside what it stands for, a tag that has no meaning here; TooLarge when a limit is passed.
 Result<std::vector<boost::json::value>> parse_yaml(std::string_view text, const DocumentLimits& limits = {});
 
 // One document; an empty text is null, more than one is Invalid.

@@ -149,6 +149,15 @@ z: kuma.io/service
 )");
 }
 
+TEST(Yaml, TextStaysUtf8WhateverIsEscaped) {
+  EXPECT_EQ(parse_yaml_document(R"("\u0085\u00a0")").value(), boost::json::value("\xc2\x85\xc2\xa0"));
+  for (const char* text : {R"(a: "\N")", R"("\_": 1)"}) {
+    const auto parsed = parse_yaml_document(text);
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_THAT(parsed.error().message(), testing::HasSubstr("line 1: the escapes"));
+  }
+}
+
 TEST(Yaml, ReadsBackKeysThatAreTooLongForOneLine) {
   const std::string key(1100, 'k'), unprintable(300, '\x19');
   const boost::json::value value = {
@@ -186,6 +195,7 @@ TEST(Json, ErrorsSayWhere) {
 TEST(Json, PrintsPlainNumbersAndIndents) {
   EXPECT_EQ(print_json(*parse_json(R"({"a":1.5,"b":[50.0,-2],"c":{}})"), 1),
             "{\n \"a\": 1.5,\n \"b\": [\n  50,\n  -2\n ],\n \"c\": {}\n}");
+  EXPECT_EQ(print_json(*parse_json("-0.0")), "0");
 }
 
 }  // namespace

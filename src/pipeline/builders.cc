@@ -109,7 +109,8 @@ void Builders::work_on(const std::shared_ptr<Proxy>& proxy) {
     work.merge(std::exchange(proxy->owed, {}));
     turn = proxy->pending_turn;
   }
-  BuildReport report = proxy->id.type == ProxyRole::Dataplane ? build(*proxy, work, turn) : build_zone_proxy(*proxy, turn);
+  BuildReport report =
+      proxy->id.type == ProxyRole::Dataplane ? build(*proxy, work, turn) : build_zone_proxy(*proxy, turn);
   {
     std::lock_guard lock(proxy->mutex);
     if (!report.problem.empty()) proxy->owed.merge(work);
@@ -199,7 +200,8 @@ BuildReport Builders::build_zone_proxy(Proxy& proxy, Turn turn) {
   if (!report.has_dataplane) return report;
   ++counts_.full;
   ProxyConfig fresh = *mesh::build_zone_proxy(*resource->second, traits);
-  if (!next.config || !keep_what_is_same(fresh, *next.config)) next.config = std::make_shared<const ProxyConfig>(std::move(fresh));
+  if (!next.config || !keep_what_is_same(fresh, *next.config))
+    next.config = std::make_shared<const ProxyConfig>(std::move(fresh));
   next.turn = turn;
   offer(proxy, std::move(next), report);
   return report;

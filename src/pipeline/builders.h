@@ -44,9 +44,9 @@ struct BuildReport {
 struct BuilderCounters {
   std::uint64_t full_builds = 0;
   std::uint64_t partial_builds = 0;  // only of what was touched
-  std::uint64_t secret_builds = 0;  // alone
-  std::uint64_t offers = 0;         // given to a stream
-  std::uint64_t unchanged = 0;      // built, and the same as before: nothing was offered
+  std::uint64_t secret_builds = 0;   // alone
+  std::uint64_t offers = 0;          // given to a stream
+  std::uint64_t unchanged = 0;       // built, and the same as before: nothing was offered
 };
 
 class Builders {

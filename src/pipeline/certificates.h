@@ -48,8 +48,8 @@ class Certificates {
 
   struct Bundle {
     NamedResources resources;
-    std::uint64_t generation = 0;                // of the mesh's CA; 0: no secrets are needed
-    std::optional<ProxyCertificate> certificate; // set when one was made just now
+    std::uint64_t generation = 0;                 // of the mesh's CA; 0: no secrets are needed
+    std::optional<ProxyCertificate> certificate;  // set when one was made just now
   };
   // The content of `wanted`, for one proxy. Unavailable: the mesh's CA could not be loaded (yet).
   Result<Bundle> bundle_for(const MeshSnapshot& mesh, const Resource& dataplane, const std::vector<SecretRef>& wanted);
@@ -66,12 +66,12 @@ class Certificates {
   };
   struct MeshState {
     std::optional<Issuer> issuer;
-    std::optional<Issuer> next;   // waits until everybody trusts it
-    std::string also_trusted;     // PEM of the root that comes or goes
+    std::optional<Issuer> next;  // waits until everybody trusts it
+    std::string also_trusted;    // PEM of the root that comes or goes
     std::vector<std::string> supported;
     std::uint64_t generation = 0;
     Step step = Step::Settled;
-    std::string problem;          // the last that was logged
+    std::string problem;  // the last that was logged
 
     std::string trusted_pem() const;
     // The same for all proxies of the mesh: made once.

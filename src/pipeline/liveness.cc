@@ -39,7 +39,8 @@ void Liveness::on_acknowledged(const ProxyId& proxy, SteadyTime now) {
   judge(proxy, record, now);
 }
 
-void Liveness::on_reporter_connected(const ProxyId& proxy, std::uint64_t session, LivenessSource source, SteadyTime now) {
+void Liveness::on_reporter_connected(const ProxyId& proxy, std::uint64_t session, LivenessSource source,
+                                     SteadyTime now) {
   Record& record = records_[proxy];
   Link& link = source == LivenessSource::Manager ? record.manager : record.health;
   link.known = true;
@@ -59,7 +60,8 @@ void Liveness::on_reporter_disconnected(const ProxyId& proxy, std::uint64_t sess
   forget_if_unknown(proxy);
 }
 
-void Liveness::on_readiness(const ProxyId& proxy, std::uint64_t session, const ReadinessReport& report, SteadyTime now) {
+void Liveness::on_readiness(const ProxyId& proxy, std::uint64_t session, const ReadinessReport& report,
+                            SteadyTime now) {
   Record& record = records_[proxy];
   Link& link = report.source == LivenessSource::Manager ? record.manager : record.health;
   if (link.open.empty() || *link.open.rbegin() != session) return;  // an older session, on its way out
@@ -278,7 +280,8 @@ void Liveness::forget_if_unknown(const ProxyId& proxy) {
   const auto found = records_.find(proxy);
   const Record& record = found->second;
   if (record.has_dataplane || !record.envoy.open.empty() || !record.manager.open.empty() ||
-      !record.health.open.empty() || record.live) return;
+      !record.health.open.empty() || record.live)
+    return;
   set_due(proxy, found->second, std::nullopt);
   records_.erase(found);
 }

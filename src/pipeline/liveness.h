@@ -1,17 +1,17 @@
 // Which proxies may get traffic: the one judgement that everybody's endpoint sets follow. A pure state machine: events
 // and the time go in, changes and the next deadline come out. It knows neither sockets nor snapshots.
 //
-// A proxy is live once its Envoy has acknowledged its listeners and secrets and its inbound answered a probe: of its own
-// sidecar manager, or over the health discovery stream. One that nobody probes (a bare Envoy) is taken as live a while
-// after its acknowledgements. A Dataplane whose proxy never connected gets no traffic.
+// A proxy is live once its Envoy has acknowledged its listeners and secrets and its inbound answered a probe: of its
+// own sidecar manager, or over the health discovery stream. One that nobody probes (a bare Envoy) is taken as live a
+// while after its acknowledgements. A Dataplane whose proxy never connected gets no traffic.
 //
 // It stops being live
 //   at once   when it says goodbye, when it or a probe of it says that it is not ready, when its Dataplane goes;
 //   soon      when both its manager and its Envoy are cut off (`both_gone`), later when only one is, or when it has no
 //             manager that we know of (`one_gone`);
 //   after our own restart, when it has not come back for `restart`.
-// Of a proxy that is connected to another control plane of the same store that one is the judge; it is followed as long as
-// it is alive itself. When it is not, its proxies have the time of a restart (`restart`) to come to somebody else.
+// Of a proxy that is connected to another control plane of the same store that one is the judge; it is followed as long
+// as it is alive itself. When it is not, its proxies have the time of a restart (`restart`) to come to somebody else.
 // The slow ways are guarded by a floor, for most often it is us, or the network, and not them: of one service at most
 // half of the endpoints (but at least one) leave silently within `floor_window`, and the last of several never does.
 #pragma once
@@ -76,7 +76,7 @@ class Liveness {
     bool known = false;  // it was open once
     std::set<std::uint64_t> open;
     SteadyTime lost{};
-    bool lost_by_restart = false;  // of ours: its end does not know yet
+    bool lost_by_restart = false;         // of ours: its end does not know yet
     std::optional<ReadinessReport> said;  // by the newest session
 
     bool is_lost() const { return known && open.empty(); }
@@ -88,7 +88,7 @@ class Liveness {
     SteadyTime acknowledged_at{};
     std::set<std::uint32_t> unavailable_ports;
     bool leaving = false;
-    bool restored = false;       // nothing was heard of it since our start
+    bool restored = false;  // nothing was heard of it since our start
     bool live = false;
     bool left_silently = false;  // and has not come back
     std::set<std::string> services;

@@ -32,7 +32,8 @@ class LivenessTest : public testing::Test {
   }
   void acknowledged(const std::string& name) { liveness.on_acknowledged(id(name), now()); }
   void manager_says(const std::string& name, bool ready, std::set<std::uint32_t> unavailable = {}) {
-    liveness.on_readiness(id(name), manager_of_[name], {LivenessSource::Manager, ready, std::move(unavailable), ""}, now());
+    liveness.on_readiness(id(name), manager_of_[name], {LivenessSource::Manager, ready, std::move(unavailable), ""},
+                          now());
   }
   void health_says(const std::string& name, bool ready) {
     liveness.on_readiness(id(name), health_of_[name], {LivenessSource::HealthStream, ready, {}, ""}, now());

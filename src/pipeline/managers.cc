@@ -56,10 +56,10 @@ bool Managers::on_stored(const ProxyId& proxy, const ManagerWord* word, Liveness
   if (is_new || before.since != word->since)
     liveness.on_reporter_connected(proxy, kElsewhere, LivenessSource::Manager, now);
   if (word->ready)
-    liveness.on_readiness(proxy, kElsewhere,
-                          {LivenessSource::Manager, *word->ready,
-                           {word->unavailable_ports.begin(), word->unavailable_ports.end()}, ""},
-                          now);
+    liveness.on_readiness(
+        proxy, kElsewhere,
+        {LivenessSource::Manager, *word->ready, {word->unavailable_ports.begin(), word->unavailable_ports.end()}, ""},
+        now);
   const bool said_goodbye = word->leaving && (is_new || !before.leaving || before.since != word->since);
   if (said_goodbye) liveness.on_leaving(proxy, now);
   return said_goodbye;
@@ -83,8 +83,7 @@ void Managers::tell(const ProxyId& proxy, const Here* here) const {
 }
 
 void Managers::forget_elsewhere(const ProxyId& proxy, Liveness& liveness, SteadyTime now) {
-  if (elsewhere_.erase(proxy) > 0)
-    liveness.on_reporter_disconnected(proxy, kElsewhere, LivenessSource::Manager, now);
+  if (elsewhere_.erase(proxy) > 0) liveness.on_reporter_disconnected(proxy, kElsewhere, LivenessSource::Manager, now);
 }
 
 }  // namespace mesh

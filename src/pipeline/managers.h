@@ -1,5 +1,6 @@
 // What sidecar managers say, when a proxy's Envoy and its manager are connected to different control planes: the one
-// writes down what it hears, and all others take it as if they had heard it themselves. The writer's, and on its thread.
+// writes down what it hears, and all others take it as if they had heard it themselves. The writer's, and on its
+// thread.
 #pragma once
 
 #include <functional>

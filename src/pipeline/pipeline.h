@@ -57,8 +57,8 @@ struct PipelineCounters {
   std::uint64_t certificates = 0;  // made
   std::uint64_t pushes = 0;        // responses sent to proxies
   std::uint64_t refusals = 0;
-  std::uint64_t turns = 0;         // of the writer
-  std::uint64_t connected = 0;     // proxies, now
+  std::uint64_t turns = 0;      // of the writer
+  std::uint64_t connected = 0;  // proxies, now
 };
 
 class Pipeline {
@@ -78,9 +78,9 @@ class Pipeline {
   // Which control planes share the store and are alive. Thread-safe; also before load().
   void on_others(std::set<std::string> alive);
 
-  // Calls `done`, on the writer thread (hand it over and return), once every proxy of the mesh that is connected here and
-  // binds its outbounds holds the listeners of a picture that has everything up to this revision; after `limit` in any
-  // case. Thread-safe.
+  // Calls `done`, on the writer thread (hand it over and return), once every proxy of the mesh that is connected here
+  // and binds its outbounds holds the listeners of a picture that has everything up to this revision; after `limit` in
+  // any case. Thread-safe.
   void when_listeners_are_out(const std::string& mesh, Revision upto, Duration limit,
                               std::move_only_function<void()> done);
 

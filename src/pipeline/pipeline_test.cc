@@ -80,12 +80,12 @@ class PipelineTest : public testing::Test {
         },
         clock);
     // The policy named "x" selects proxies whose names start with "x".
-    pipeline = std::make_unique<Pipeline>(
-        PipelineSettings{}, PipelineNeeds{store, secrets, plain_builder(),
-                                          [](const Resource& policy, const Resource& dataplane) {
-                                            return dataplane.key.name.starts_with(policy.key.name);
-                                          },
-                                          *insights, *cleanup, clock});
+    pipeline = std::make_unique<Pipeline>(PipelineSettings{},
+                                          PipelineNeeds{store, secrets, plain_builder(),
+                                                        [](const Resource& policy, const Resource& dataplane) {
+                                                          return dataplane.key.name.starts_with(policy.key.name);
+                                                        },
+                                                        *insights, *cleanup, clock});
     pipeline->connect({[this](StreamId stream, Offer offer) {
                          offered.insert(stream);
                          latest[stream] = std::move(offer);

@@ -24,8 +24,8 @@ using Turn = std::uint64_t;
 struct Built {
   std::shared_ptr<const ProxyConfig> config;
   NamedResources secrets;
-  std::uint64_t number = 0;      // of the offer that carries it; grows when anything changed
-  Turn turn = 0;                 // everything up to this turn is in it
+  std::uint64_t number = 0;  // of the offer that carries it; grows when anything changed
+  Turn turn = 0;             // everything up to this turn is in it
 };
 
 class Proxy {
@@ -36,12 +36,12 @@ class Proxy {
 
   std::mutex mutex;  // guards what follows
   Work pending;
-  Work owed;               // could not be done, and is to be made up for with the next
+  Work owed;  // could not be done, and is to be made up for with the next
   Turn pending_turn = 0;
   bool is_queued = false;  // or being built
   ProxyTraits traits;
-  std::vector<StreamId> streams;      // that are open, oldest first
-  std::vector<StreamId> unserved;     // those of them that were offered nothing yet
+  std::vector<StreamId> streams;   // that are open, oldest first
+  std::vector<StreamId> unserved;  // those of them that were offered nothing yet
   Built built;
   std::set<std::string> warned;  // what was said in the log of what cannot be
 };

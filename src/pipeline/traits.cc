@@ -1,6 +1,7 @@
 #include "pipeline/traits.h"
 
 #include <boost/json.hpp>
+
 #include <charconv>
 
 namespace mesh {

@@ -14,8 +14,8 @@
 namespace mesh {
 
 struct Work {
-  bool full = false;                       // its whole configuration
-  bool secrets = false;                    // only its certificates
+  bool full = false;                            // its whole configuration
+  bool secrets = false;                         // only its certificates
   std::shared_ptr<const Touched> touched = {};  // only what has to do with these; shared by all whom one step concerns
 
   static Work everything() { return {true, true, nullptr}; }

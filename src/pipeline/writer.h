@@ -28,8 +28,8 @@ namespace mesh {
 struct WriterSettings {
   std::string instance_id;  // of this control plane
   LivenessSettings liveness;
-  Duration goodbye_limit = std::chrono::seconds(2);     // for the callers of a proxy that leaves to take it in
-  Duration rotation_limit = std::chrono::seconds(60);   // for the proxies of a mesh, per step of a change of CA
+  Duration goodbye_limit = std::chrono::seconds(2);    // for the callers of a proxy that leaves to take it in
+  Duration rotation_limit = std::chrono::seconds(60);  // for the proxies of a mesh, per step of a change of CA
 };
 
 // Somebody waits until the proxies of a mesh that bind their outbounds listen for what a write brought.
@@ -45,16 +45,16 @@ enum class Whose { Ours, AnothersThatIsAlive, Nobodys };
 
 // What the writer tells the rest. Called on its thread.
 struct WriterOutputs {
-  std::function<void(const ProxyId&, bool live)> live;                          // for the proxy's insight
+  std::function<void(const ProxyId&, bool live)> live;  // for the proxy's insight
   std::function<void(const ProxyId&, const ProxyCertificate&)> certificate;
-  std::function<void(const ProxyId&)> dataplane_changed;  // of one that is, or may be, connected
-  std::function<void(const ProxyId&, bool registered_itself)> online;           // its first stream
-  std::function<void(const ProxyId&)> offline;                                  // after its last stream
+  std::function<void(const ProxyId&)> dataplane_changed;               // of one that is, or may be, connected
+  std::function<void(const ProxyId&, bool registered_itself)> online;  // its first stream
+  std::function<void(const ProxyId&)> offline;                         // after its last stream
   std::function<void(const ProxyId&)> leaving;
   // What is stored of a proxy that other control planes have to do with.
   std::function<void(const ProxyId&, std::shared_ptr<const DataplaneInsight>, Whose)> stored;
   Managers::Tell manager;
-  std::function<void(const ProxyId&)> removed;                                  // its Dataplane is no more
+  std::function<void(const ProxyId&)> removed;  // its Dataplane is no more
 };
 
 class Writer {
@@ -72,7 +72,7 @@ class Writer {
   void on_leaving(const ProxyId& proxy, std::move_only_function<void()> withdrawn);
   void on_built(const BuildReport& report);
   void on_waiting(ListenerWait wait);
-  void on_others(std::set<std::string> alive);  // control planes that share the store
+  void on_others(std::set<std::string> alive);     // control planes that share the store
   void restore(const std::vector<ProxyId>& live);  // those that were live when this control plane last stopped
 
   // Returns when the next one is due if nothing happens before.

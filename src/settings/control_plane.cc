@@ -31,7 +31,8 @@ void take_over_older_names(settings::DpServer& server) {
   const std::string& type = server.auth.type;
   if (!type.empty()) {
     if (server.authn.dp_proxy.type == settings::DpProxyAuthn().type) server.authn.dp_proxy.type = type;
-    if (server.authn.zone_proxy.type == settings::ZoneProxyAuthn().type) server.authn.zone_proxy.type = type == "dpToken" ? "zoneToken" : type;
+    if (server.authn.zone_proxy.type == settings::ZoneProxyAuthn().type)
+      server.authn.zone_proxy.type = type == "dpToken" ? "zoneToken" : type;
   }
   server.authn.enable_reloadable_tokens |= server.auth.use_token_path;
 }
@@ -61,7 +62,8 @@ void check_together(const ControlPlaneSettings& settings, std::vector<Violation>
     both_or_none(settings.diagnostics.tls_cert_file, settings.diagnostics.tls_key_file, "diagnostics");
   }
   const auto address = [&](const std::string& value, const std::string& path) {
-    if (!is_ip_address(value)) violations.push_back({path, "is \"" + value + "\"; must be an IP address to listen on, such as 0.0.0.0"});
+    if (!is_ip_address(value))
+      violations.push_back({path, "is \"" + value + "\"; must be an IP address to listen on, such as 0.0.0.0"});
   };
   address(settings.api_server.http.interface, "apiServer.http.interface");
   address(settings.api_server.https.interface, "apiServer.https.interface");

@@ -73,7 +73,8 @@ TEST(Settings, TheOlderNamesOfHowProxiesProveThemselvesCountWhereTheNewerOnesWer
   EXPECT_TRUE(older.dp_server.authn.enable_reloadable_tokens);
   EXPECT_EQ(older.kmesh.aws_iam.authorized_account_ids, (std::vector<std::string>{"123456789012", "210987654321"}));
 
-  const auto both = load("", {{"KUMA_DP_SERVER_AUTH_TYPE", "aws-iam"}, {"KUMA_DP_SERVER_AUTHN_ZONE_PROXY_TYPE", "none"}});
+  const auto both =
+      load("", {{"KUMA_DP_SERVER_AUTH_TYPE", "aws-iam"}, {"KUMA_DP_SERVER_AUTHN_ZONE_PROXY_TYPE", "none"}});
   EXPECT_EQ(both.dp_server.authn.dp_proxy.type, "aws-iam");
   EXPECT_EQ(both.dp_server.authn.zone_proxy.type, "none");
   EXPECT_FALSE(both.dp_server.authn.enable_reloadable_tokens);

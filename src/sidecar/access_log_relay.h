@@ -20,8 +20,8 @@ std::string access_log_path(const std::string& work_dir, const std::string& name
 class AccessLogRelay {
  public:
   // Replaces what is at `path`. Call it before Envoy starts: it would make a plain file there, and fill the disk.
-  static Result<std::unique_ptr<AccessLogRelay>> open(const wire::Strand& strand, const Clock& clock, const std::string& path,
-                                                      AccessLogLimits limits = {});
+  static Result<std::unique_ptr<AccessLogRelay>> open(const wire::Strand& strand, const Clock& clock,
+                                                      const std::string& path, AccessLogLimits limits = {});
   ~AccessLogRelay();
 
   // Envoy has ended: `done` is called when all it has written is sent, or after `limit`.

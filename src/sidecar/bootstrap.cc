@@ -1,9 +1,9 @@
 #include "sidecar/bootstrap.h"
 
+#include <boost/json.hpp>
 #include <unistd.h>
 
 #include <array>
-#include <boost/json.hpp>
 #include <charconv>
 #include <fstream>
 #include <sstream>
@@ -76,8 +76,8 @@ std::string bootstrap_request_json(const Settings& settings, const BootstrapRequ
   body["operatingSystem"] = "linux";
   json::array& features = (body["features"] = json::array()).as_array();
   for (const std::string& feature : settings.features()) features.emplace_back(feature);
-  body["resources"] = {{"maxHeapSizeBytes", settings.max_memory_bytes != 0 ? settings.max_memory_bytes
-                                                                          : request.host.max_memory_bytes}};
+  body["resources"] = {
+      {"maxHeapSizeBytes", settings.max_memory_bytes != 0 ? settings.max_memory_bytes : request.host.max_memory_bytes}};
   body["workdir"] = request.work_dir;
   body["metricsResources"] = {{"certPath", settings.metrics_cert_path}, {"keyPath", settings.metrics_key_path}};
   body["systemCaPath"] = settings.system_ca_path.empty() ? request.host.system_ca_path : settings.system_ca_path;
@@ -118,15 +118,21 @@ Result<Bootstrap> parse_bootstrap_answer(std::string_view body) {
 Error explain_bootstrap_refusal(int status, std::string_view body, const std::string& cp_address) {
   const std::string said(body.substr(0, 2000));
   if (status == 404 && body.empty()) {
-    return error(ErrorKind::NotFound, "the control plane does not know this proxy; create it there, or give its definition with --dataplane-file");
+    return error(
+        ErrorKind::NotFound,
+        "the control plane does not know this proxy; create it there, or give its definition with --dataplane-file");
   }
   if (status == 404) {
-    return error(ErrorKind::Unavailable, "there is no /bootstrap at " + cp_address +
-                                             "; it must be the data plane port (5678 by default), not the API port (5681)");
+    return error(ErrorKind::Unavailable,
+                 "there is no /bootstrap at " + cp_address +
+                     "; it must be the data plane port (5678 by default), not the API port (5681)");
   }
   if (status == 401 || status == 403) return error(ErrorKind::Denied, "the control plane refused this proxy: " + said);
-  if (status / 100 == 4) return error(ErrorKind::Invalid, "the control plane refused the request: " + (said.empty() ? "status " + std::to_string(status) : said));
-  return error(ErrorKind::Unavailable, "the control plane answered with status " + std::to_string(status) + (said.empty() ? "" : ": " + said));
+  if (status / 100 == 4)
+    return error(ErrorKind::Invalid, "the control plane refused the request: " +
+                                         (said.empty() ? "status " + std::to_string(status) : said));
+  return error(ErrorKind::Unavailable,
+               "the control plane answered with status " + std::to_string(status) + (said.empty() ? "" : ": " + said));
 }
 
 }  // namespace mesh::sidecar

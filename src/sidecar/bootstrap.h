@@ -1,5 +1,5 @@
-// The bootstrap conversation as text: what we ask the control plane (`POST /bootstrap`, the peer's JSON, so that a stock
-// one answers too), and what its answer means.
+// The bootstrap conversation as text: what we ask the control plane (`POST /bootstrap`, the peer's JSON, so that a
+// stock one answers too), and what its answer means.
 #pragma once
 
 #include <memory>
@@ -29,16 +29,16 @@ struct BootstrapRequest {
   Secret token;            // empty: none
   std::string token_path;  // where Envoy may read it again
   std::string ca_cert;
-  std::string work_dir;    // absolute
+  std::string work_dir;  // absolute
 };
 // Holds the token: never log it.
 std::string bootstrap_request_json(const Settings& settings, const BootstrapRequest& request);
 
 struct Bootstrap {
-  std::string envoy_yaml;           // for Envoy, as it is
-  std::string admin_socket;         // a Unix socket, or
-  SocketAddress admin_address;      // an address
-  std::string networking_address;   // of the Dataplane, as the control plane sees it; may be empty
+  std::string envoy_yaml;          // for Envoy, as it is
+  std::string admin_socket;        // a Unix socket, or
+  SocketAddress admin_address;     // an address
+  std::string networking_address;  // of the Dataplane, as the control plane sees it; may be empty
   std::shared_ptr<wire::KeptConnection> connection = nullptr;  // that it came by, for the reports; may be null
 };
 Result<Bootstrap> parse_bootstrap_answer(std::string_view body);

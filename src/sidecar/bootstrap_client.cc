@@ -7,7 +7,8 @@
 
 namespace mesh::sidecar {
 
-Backoff::Backoff(Duration first, Duration longest) : first_(std::min(first, longest)), longest_(longest), next_(first_) {}
+Backoff::Backoff(Duration first, Duration longest)
+    : first_(std::min(first, longest)), longest_(longest), next_(first_) {}
 
 Duration Backoff::next() {
   static thread_local std::minstd_rand random{std::random_device{}()};  // spreading, not secrecy
@@ -55,7 +56,8 @@ struct BootstrapClient::State : std::enable_shared_from_this<State> {
     }
     if (!response) return try_again(std::move(response).error());
     Error refusal = explain_bootstrap_refusal(response->status, response->body, cp_address);
-    const bool is_final = refusal.kind == ErrorKind::Invalid || (refusal.kind == ErrorKind::Denied && !refusals_may_pass);
+    const bool is_final =
+        refusal.kind == ErrorKind::Invalid || (refusal.kind == ErrorKind::Denied && !refusals_may_pass);
     if (is_final) return finish(std::move(refusal));
     try_again(std::move(refusal));
   }

@@ -44,7 +44,8 @@ struct Pipe {
 };
 Result<Pipe> make_pipe() {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return error(ErrorKind::Unavailable, std::string("no pipe: ") + std::strerror(errno));
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return error(ErrorKind::Unavailable, std::string("no pipe: ") + std::strerror(errno));
   return Pipe{FileDescriptor(ends[0]), FileDescriptor(ends[1])};
 }
 

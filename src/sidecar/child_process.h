@@ -29,8 +29,8 @@ class Process {
 class ProcessRunner {
  public:
   virtual ~ProcessRunner() = default;
-  // The program is found at `path`; `arguments` are without the program's name. It runs in a process group of its own (a
-  // Ctrl-C in a terminal reaches only us) and dies with us. The error names the path and the reason.
+  // The program is found at `path`; `arguments` are without the program's name. It runs in a process group of its own
+  // (a Ctrl-C in a terminal reaches only us) and dies with us. The error names the path and the reason.
   virtual Result<std::unique_ptr<Process>> start(const std::string& path, const std::vector<std::string>& arguments,
                                                  const wire::Strand& strand, ProcessEvents events) = 0;
 };

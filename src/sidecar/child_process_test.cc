@@ -16,10 +16,11 @@ using testing::HasSubstr;
 class ChildProcessTest : public testing::Test {
  protected:
   ProcessEvents events() {
-    return {.on_line = [this](std::string line) {
-              lines.push_back(std::move(line));
-              if (lines.size() == 1) first_line.set_value();
-            },
+    return {.on_line =
+                [this](std::string line) {
+                  lines.push_back(std::move(line));
+                  if (lines.size() == 1) first_line.set_value();
+                },
             .on_ended = [this](ProcessEnd end) { ended.set_value(end); }};
   }
   // Starts it on its strand, as the sidecar does: the program lives as long as the thread that forked it.

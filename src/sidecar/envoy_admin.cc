@@ -63,8 +63,9 @@ void EnvoyAdmin::drain_listeners() {
 }
 
 void EnvoyAdmin::count_active(const std::vector<SocketAddress>& inbounds, std::function<void(long)> on_answer) {
-  ask("GET", "/stats?filter=%5E(listener%5C..*%5C.(downstream_cx_active%7Chttp%5C..*%5C.downstream_rq_completed)"
-             "%7Chttp%5C..*%5C.downstream_rq_active)%24",
+  ask("GET",
+      "/stats?filter=%5E(listener%5C..*%5C.(downstream_cx_active%7Chttp%5C..*%5C.downstream_rq_completed)"
+      "%7Chttp%5C..*%5C.downstream_rq_active)%24",
       [inbounds, on_answer = std::move(on_answer)](const Result<wire::Response>& response) {
         on_answer(response && response->status == 200 ? sum_active(response->body, inbounds) : -1);
       });
@@ -84,7 +85,8 @@ std::optional<std::string_view> rest_of_line(std::string_view stats, std::string
 
 long value_of(std::string_view stats, const std::string& name) {
   long value = 0;
-  if (const auto text = rest_of_line(stats, name + ": ")) std::from_chars(text->data(), text->data() + text->size(), value);
+  if (const auto text = rest_of_line(stats, name + ": "))
+    std::from_chars(text->data(), text->data() + text->size(), value);
   return value;
 }
 
@@ -99,8 +101,9 @@ long sum_active(std::string_view stats, const std::vector<SocketAddress>& inboun
     // A listener that speaks HTTP counts its answers under the name of its connection manager, which counts requests.
     const auto http = rest_of_line(stats, listener + ".http.");
     const auto end = http ? http->find(".downstream_rq_completed") : std::string_view::npos;
-    sum += end == std::string_view::npos ? value_of(stats, listener + ".downstream_cx_active")
-                                         : value_of(stats, "http." + std::string(http->substr(0, end)) + ".downstream_rq_active");
+    sum += end == std::string_view::npos
+               ? value_of(stats, listener + ".downstream_cx_active")
+               : value_of(stats, "http." + std::string(http->substr(0, end)) + ".downstream_rq_active");
   }
   return sum;
 }

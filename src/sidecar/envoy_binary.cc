@@ -17,7 +17,7 @@ namespace mesh::sidecar {
 namespace {
 
 bool is_file(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
@@ -63,12 +63,15 @@ Result<std::string> find_envoy(const std::string& configured, std::string_view s
   }
   std::string looked_at;
   for (const std::string& place : places) looked_at += (looked_at.empty() ? "" : ", ") + place;
-  return Error{ErrorKind::NotFound, "--binary-path",
-               "Envoy was not found; looked at " + looked_at + "; " + std::string(kSetting), {}};
+  return Error{ErrorKind::NotFound,
+               "--binary-path",
+               "Envoy was not found; looked at " + looked_at + "; " + std::string(kSetting),
+               {}};
 }
 
 Status check_program(const std::string& path) {
-  if (!is_file(path)) return Error{ErrorKind::NotFound, "--binary-path", "there is no file " + path + "; " + std::string(kSetting), {}};
+  if (!is_file(path))
+    return Error{ErrorKind::NotFound, "--binary-path", "there is no file " + path + "; " + std::string(kSetting), {}};
   if (::access(path.c_str(), X_OK) != 0) {
     return invalid("--binary-path", path + " may not be executed (" + std::strerror(errno) +
                                         "); make it executable, or " + std::string(kSetting));
@@ -107,14 +110,12 @@ Result<EnvoyVersion> parse_envoy_version(std::string_view output) {
 std::vector<std::string> envoy_arguments(const Settings& settings, const std::string& bootstrap_file) {
   const auto drain_seconds = std::chrono::duration_cast<std::chrono::seconds>(settings.stop_budget()).count();
   std::vector<std::string> arguments = {
-      "--config-path", bootstrap_file,
-      "--drain-time-s", std::to_string(std::max<long>(drain_seconds, 1)),
+      "--config-path", bootstrap_file, "--drain-time-s", std::to_string(std::max<long>(drain_seconds, 1)),
       // "immediate": a connection is told to go with its next answer, not with a growing probability.
       "--drain-strategy", "immediate",
       // Nobody restarts Envoy hot here, and without it several run on one host.
-      "--disable-hot-restart",
-      "--log-format", kEnvoyLogFormat,
-      "--log-level", settings.envoy_log_level.empty() ? std::string(envoy_log_level(settings.log_level)) : settings.envoy_log_level};
+      "--disable-hot-restart", "--log-format", kEnvoyLogFormat, "--log-level",
+      settings.envoy_log_level.empty() ? std::string(envoy_log_level(settings.log_level)) : settings.envoy_log_level};
   if (!settings.envoy_component_log_level.empty()) {
     arguments.insert(arguments.end(), {"--component-log-level", settings.envoy_component_log_level});
   }

@@ -24,7 +24,8 @@ std::optional<EnvoyLogLine> parse_envoy_log(std::string_view line) {
   const bool is_inventory = text.starts_with("  ") || text.starts_with("statically linked extensions") ||
                             text.starts_with("HTTP header map info") || text.starts_with("layers:");
   if (is_inventory && parsed.level == log::Level::Info) parsed.level = log::Level::Debug;
-  parsed.text = component == "main" || component.empty() ? std::string(text) : std::string(component) + ": " + std::string(text);
+  parsed.text =
+      component == "main" || component.empty() ? std::string(text) : std::string(component) + ": " + std::string(text);
   return parsed;
 }
 
@@ -34,7 +35,8 @@ std::string without_tokens(std::string line) {
   for (auto at = line.find(kStart); at != std::string::npos; at = line.find(kStart, at + 1)) {
     const auto size = std::min(line.find_first_not_of(kWord, at), line.size()) - at;
     const bool is_role_proof = at >= 2 && line[at - 1] == '.' && line.rfind("taskmesh-aws-", at) != std::string::npos;
-    if (is_role_proof || std::count(line.begin() + static_cast<std::ptrdiff_t>(at), line.begin() + static_cast<std::ptrdiff_t>(at + size), '.') >= 2)
+    if (is_role_proof || std::count(line.begin() + static_cast<std::ptrdiff_t>(at),
+                                    line.begin() + static_cast<std::ptrdiff_t>(at + size), '.') >= 2)
       line.replace(at, size, "***");
   }
   return line;

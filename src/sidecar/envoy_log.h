@@ -19,8 +19,8 @@ struct EnvoyLogLine {
 };
 std::optional<EnvoyLogLine> parse_envoy_log(std::string_view line);
 
-// At debug level Envoy writes down the headers of what it sends and gets, ours with the dataplane token and those of the
-// application's requests. What has the form of a JWT, or of the proof of a role, is replaced by ***.
+// At debug level Envoy writes down the headers of what it sends and gets, ours with the dataplane token and those of
+// the application's requests. What has the form of a JWT, or of the proof of a role, is replaced by ***.
 std::string without_tokens(std::string line);
 
 // Envoy's name for our level.

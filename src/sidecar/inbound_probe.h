@@ -1,5 +1,6 @@
 // Whether something takes connections at the addresses where Envoy should. Connections to an address of our own machine
-// succeed or fail at once; what is not decided at once is looked at again with the next question, so nothing ever waits.
+// succeed or fail at once; what is not decided at once is looked at again with the next question, so nothing ever
+// waits.
 #pragma once
 
 #include <string>

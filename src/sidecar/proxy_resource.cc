@@ -1,6 +1,7 @@
 #include "sidecar/proxy_resource.h"
 
 #include <boost/json.hpp>
+
 #include <iostream>
 #include <iterator>
 
@@ -74,7 +75,8 @@ Result<ProxyResource> render_proxy_resource(std::string_view text, const std::ma
   resource.name = text_at(*document, "/name");
   if (type == ProxyRole::Dataplane) resource.mesh = text_at(*document, "/mesh");
   if (resource.name.empty()) return invalid(std::string(source) + ": name", "must be set");
-  if (resource.mesh.empty() && type == ProxyRole::Dataplane) return invalid(std::string(source) + ": mesh", "must be set");
+  if (resource.mesh.empty() && type == ProxyRole::Dataplane)
+    return invalid(std::string(source) + ": mesh", "must be set");
   resource.inbounds = inbounds_of(*document);
   return resource;
 }
@@ -84,7 +86,8 @@ Result<ProxyResource> load_proxy_resource(const Settings& settings) {
     return render_proxy_resource(settings.resource, settings.resource_variables, settings.proxy_type, "--dataplane");
   }
   if (settings.resource_file.empty()) {
-    return ProxyResource{.mesh = settings.proxy_type == ProxyRole::Dataplane ? settings.mesh : std::string(), .name = settings.name};
+    return ProxyResource{.mesh = settings.proxy_type == ProxyRole::Dataplane ? settings.mesh : std::string(),
+                         .name = settings.name};
   }
   if (settings.resource_file == "-") {
     const std::string text(std::istreambuf_iterator<char>(std::cin), {});

@@ -1,5 +1,5 @@
-// The Dataplane (or zone proxy) that this sidecar stands for: a template, its variables, and what we need to know of the
-// result ourselves. The control plane checks the rest.
+// The Dataplane (or zone proxy) that this sidecar stands for: a template, its variables, and what we need to know of
+// the result ourselves. The control plane checks the rest.
 #pragma once
 
 #include <map>

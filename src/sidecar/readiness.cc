@@ -30,9 +30,10 @@ Result<std::unique_ptr<ReadinessServer>> ReadinessServer::listen(wire::EventLoop
   settings.limits.max_connections = 100;
   settings.limits.max_body_bytes = 4096;
   const auto standing = readiness->standing_;
-  MESH_TRY(readiness->server_, wire::Server::listen(loop, std::move(settings), [standing](const wire::Request& request, wire::Respond respond) {
-             respond(answer_readiness(request, standing->load()));
-           }));
+  MESH_TRY(readiness->server_, wire::Server::listen(loop, std::move(settings),
+                                                    [standing](const wire::Request& request, wire::Respond respond) {
+                                                      respond(answer_readiness(request, standing->load()));
+                                                    }));
   return readiness;
 }
 

@@ -15,7 +15,8 @@ wire::Response answer_readiness(const wire::Request& request, Standing standing)
 
 class ReadinessServer {
  public:
-  static Result<std::unique_ptr<ReadinessServer>> listen(wire::EventLoop& loop, const std::string& address, std::uint32_t port);
+  static Result<std::unique_ptr<ReadinessServer>> listen(wire::EventLoop& loop, const std::string& address,
+                                                         std::uint32_t port);
   void set(Standing standing) { standing_->store(standing); }
   int port() const { return server_->port(); }
 

@@ -24,11 +24,14 @@ Status RoleProof::sign() {
   if (region_ == nullptr) {
     MESH_TRY(region_, aws::find_own_region(needs_));
   }
-  MESH_TRY(const Secret proof, aws::make_identity_proof(claims_, credentials.keys, *region_, aws::preferred_sts_endpoint(needs_.environment),
-                                                        needs_.caller.clock->now()));
+  MESH_TRY(const Secret proof,
+           aws::make_identity_proof(claims_, credentials.keys, *region_,
+                                    aws::preferred_sts_endpoint(needs_.environment), needs_.caller.clock->now()));
   MESH_RETURN_IF_ERROR(write_(proof));
-  const std::string who = (credentials.role_arn.empty() ? "an IAM role" : credentials.role_arn) + " from " + credentials.source;
-  if (who != told_) MESH_LOG_INFO("sidecar", "proves to {} that it runs with {}, region {}", claims_.audience, who, region_->name);
+  const std::string who =
+      (credentials.role_arn.empty() ? "an IAM role" : credentials.role_arn) + " from " + credentials.source;
+  if (who != told_)
+    MESH_LOG_INFO("sidecar", "proves to {} that it runs with {}, region {}", claims_.audience, who, region_->name);
   told_ = who;
   return {};
 }
@@ -40,7 +43,8 @@ Status RoleProof::sign_at_start(int tries) {
     wait({}, std::chrono::seconds(1));
     signed_now = sign();
   }
-  if (!signed_now) return with_context(std::move(signed_now).error(), "proving the IAM role of this task (--auth-type=aws)");
+  if (!signed_now)
+    return with_context(std::move(signed_now).error(), "proving the IAM role of this task (--auth-type=aws)");
   return {};
 }
 
@@ -54,7 +58,9 @@ void RoleProof::run(const std::stop_token& stop) {
     wait(stop, pause);
     if (stop.stop_requested()) return;
     const Status signed_now = sign();
-    if (!signed_now) MESH_LOG_WARN("sidecar", "the proof of the IAM role could not be renewed; tried again soon: {}", signed_now.error().message());
+    if (!signed_now)
+      MESH_LOG_WARN("sidecar", "the proof of the IAM role could not be renewed; tried again soon: {}",
+                    signed_now.error().message());
     pause = signed_now ? kSignEvery : kTryAgainAfter;
   }
 }

@@ -1,5 +1,5 @@
-// Proves which IAM role the task runs with: signs a proof for this proxy and this control plane, keeps it in a file that
-// Envoy reads for each of its streams, and signs anew every two minutes, since AWS honours a signature for five.
+// Proves which IAM role the task runs with: signs a proof for this proxy and this control plane, keeps it in a file
+// that Envoy reads for each of its streams, and signs anew every two minutes, since AWS honours a signature for five.
 #pragma once
 
 #include <condition_variable>

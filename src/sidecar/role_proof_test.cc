@@ -15,22 +15,25 @@ TEST(Audience, IsTheHostThatIsDialled) {
 
 struct Task {
   Task() {
-    needs.environment = aws::Environment{{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x"}, {"AWS_REGION", "eu-west-1"}};
+    needs.environment =
+        aws::Environment{{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x"}, {"AWS_REGION", "eu-west-1"}};
     needs.caller.clock = &clock;
     needs.caller.fetch = [this](wire::ClientRequest) -> Result<wire::Response> {
       ++asked;
       if (is_down) return error(ErrorKind::Unavailable, "the agent is down");
-      return wire::Response{.status = 200,
-                            .headers = {},
-                            .body = R"({"RoleArn":"arn:aws:iam::123456789012:role/kv","AccessKeyId":"ASIAEXAMPLEEXAMPLE0)" + std::to_string(keys) +
-                                    R"(","SecretAccessKey":"s","Token":"t","Expiration":"2026-11-24T17:20:00Z"})"};
+      return wire::Response{
+          .status = 200,
+          .headers = {},
+          .body = R"({"RoleArn":"arn:aws:iam::123456789012:role/kv","AccessKeyId":"ASIAEXAMPLEEXAMPLE0)" +
+                  std::to_string(keys) + R"(","SecretAccessKey":"s","Token":"t","Expiration":"2026-11-24T17:20:00Z"})"};
     };
   }
   RoleProof proof() {
-    return RoleProof(needs, {.audience = "cp", .mesh = "default", .name = "kv-1", .type = "dataplane"}, [this](const Secret& made) {
-      written.push_back(made.reveal());
-      return Status();
-    });
+    return RoleProof(needs, {.audience = "cp", .mesh = "default", .name = "kv-1", .type = "dataplane"},
+                     [this](const Secret& made) {
+                       written.push_back(made.reveal());
+                       return Status();
+                     });
   }
 
   ManualClock clock{*parse_time("2026-11-24T11:20:00Z")};
@@ -70,7 +73,8 @@ TEST(RoleProof, TakesNewKeysBeforeTheOldOnesEndAndKeepsTheseWhileThereAreNone) {
 
 TEST(RoleProof, SaysAtTheStartThatTheTaskHasNoRole) {
   Task task;
-  task.needs.environment = aws::Environment{{"ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x"}, {"AWS_REGION", "eu-west-1"}};
+  task.needs.environment =
+      aws::Environment{{"ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x"}, {"AWS_REGION", "eu-west-1"}};
   RoleProof proof = task.proof();
   const auto refused = proof.sign_at_start(5);
   ASSERT_FALSE(refused);

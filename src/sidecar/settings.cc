@@ -48,14 +48,20 @@ Status check(const Settings& settings) {
       complain("--mesh", "must be set when no --dataplane-file and no --dataplane is given");
     }
   }
-  if (!settings.auth_type.empty() && settings.auth_type != "dataplane-token" && settings.auth_type != "aws" && settings.auth_type != "none") {
+  if (!settings.auth_type.empty() && settings.auth_type != "dataplane-token" && settings.auth_type != "aws" &&
+      settings.auth_type != "none") {
     complain("--auth-type", "is \"" + settings.auth_type + "\"; may be aws, dataplane-token or none");
   }
   if (settings.auth_type == "aws") {
     // What proves our role must not be given to somebody who only says that he is the control plane.
-    if (settings.skip_verify) complain("--skip-verify", "cannot be used with --auth-type=aws: the proof of the role is for a control plane whose name was verified");
-    if (!settings.cp_address.starts_with("https://")) complain("--cp-address", "is \"" + settings.cp_address + "\"; with --auth-type=aws it must begin with https://");
-    if (!settings.token.empty() || !settings.token_file.empty()) complain("--dataplane-token", "is given together with --auth-type=aws; only one of them can be");
+    if (settings.skip_verify)
+      complain(
+          "--skip-verify",
+          "cannot be used with --auth-type=aws: the proof of the role is for a control plane whose name was verified");
+    if (!settings.cp_address.starts_with("https://"))
+      complain("--cp-address", "is \"" + settings.cp_address + "\"; with --auth-type=aws it must begin with https://");
+    if (!settings.token.empty() || !settings.token_file.empty())
+      complain("--dataplane-token", "is given together with --auth-type=aws; only one of them can be");
   }
   if (settings.binary_path.empty()) complain("--binary-path", "must not be empty");
   if (settings.drain_time <= Duration::zero()) complain("--drain-time", "must be more than 0s");
@@ -67,8 +73,8 @@ Status check(const Settings& settings) {
     complain("KUMA_READINESS_PORT", "is " + std::to_string(settings.readiness_port) + "; must be 1 to 65535");
   }
   if (!is_envoy_level(settings.envoy_log_level)) {
-    complain("--envoy-log-level", "is \"" + settings.envoy_log_level +
-                                      "\"; may be trace, debug, info, warning, error, critical or off");
+    complain("--envoy-log-level",
+             "is \"" + settings.envoy_log_level + "\"; may be trace, debug, info, warning, error, critical or off");
   }
   if (!problems.violations.empty()) return problems;
   return {};

@@ -26,7 +26,7 @@ struct Settings {
   std::string ca_cert;  // PEM
   std::string ca_cert_file;
   bool skip_verify = false;
-  Duration retry_backoff = std::chrono::seconds(3);      // the longest pause between two tries
+  Duration retry_backoff = std::chrono::seconds(3);  // the longest pause between two tries
   Duration retry_max_duration = std::chrono::minutes(5);
 
   // Who this proxy is.
@@ -36,7 +36,7 @@ struct Settings {
   std::string resource;       // the template itself
   std::string resource_file;  // or where it is; "-": standard input
   std::map<std::string, std::string> resource_variables;
-  std::string auth_type;      // empty or "dataplane-token": the token, when there is one; "aws": the IAM role; "none"
+  std::string auth_type;  // empty or "dataplane-token": the token, when there is one; "aws": the IAM role; "none"
   Secret token;
   std::string token_file;
 
@@ -45,7 +45,7 @@ struct Settings {
   std::uint32_t concurrency = 0;  // 0: as many workers as the cpuset has cores
   std::string envoy_log_level;    // empty: like our own
   std::string envoy_component_log_level;
-  std::string work_dir;           // empty: a temporary one, removed at the end
+  std::string work_dir;  // empty: a temporary one, removed at the end
   Duration drain_time = kDefaultDrainTime;
   bool delta_xds = true;
   bool bind_outbounds = false;

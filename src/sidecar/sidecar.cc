@@ -46,11 +46,13 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     MESH_RETURN_IF_ERROR(settings.auth_type == "aws" ? prepare_role_proof() : prepare_token());
     MESH_RETURN_IF_ERROR(prepare_tls());
     request.work_dir = work_dir->path();
-    MESH_TRY(access_logs, AccessLogRelay::open(strand, around.clock,
-                                               access_log_path(request.work_dir, request.resource.name, request.resource.mesh)));
+    MESH_TRY(access_logs,
+             AccessLogRelay::open(strand, around.clock,
+                                  access_log_path(request.work_dir, request.resource.name, request.resource.mesh)));
     request.host = read_host_facts();
     auto listening = ReadinessServer::listen(around.loop, readiness_address(), settings.readiness_port);
-    if (!listening) return with_context(std::move(listening).error(), "opening the readiness port (KUMA_READINESS_PORT)");
+    if (!listening)
+      return with_context(std::move(listening).error(), "opening the readiness port (KUMA_READINESS_PORT)");
     readiness = std::move(*listening);
     return {};
   }
@@ -63,7 +65,8 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     } else if (!settings.token_file.empty()) {
       request.token_path = settings.token_file;
     } else if (settings.auth_type == "dataplane-token") {
-      return invalid("--auth-type", "is dataplane-token, but neither --dataplane-token nor --dataplane-token-file is given");
+      return invalid("--auth-type",
+                     "is dataplane-token, but neither --dataplane-token nor --dataplane-token-file is given");
     }
     if (!request.token_path.empty()) MESH_RETURN_IF_ERROR(read_token_file(request.token_path));
     return {};
@@ -101,12 +104,14 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
       request.ca_cert = std::move(*pem);
     }
     if (!request.ca_cert.empty() && !request.ca_cert.contains("-----BEGIN CERTIFICATE-----")) {
-      return invalid(settings.ca_cert.empty() ? "--ca-cert-file" : "KUMA_CONTROL_PLANE_CA_CERT", "holds no PEM certificate");
+      return invalid(settings.ca_cert.empty() ? "--ca-cert-file" : "KUMA_CONTROL_PLANE_CA_CERT",
+                     "holds no PEM certificate");
     }
     tls.ca_pem = request.ca_cert;
     tls.skip_verify = settings.skip_verify;
     if (settings.skip_verify) {
-      MESH_LOG_WARN("sidecar", "--skip-verify: whoever answers at {} is taken for the control plane", settings.cp_address);
+      MESH_LOG_WARN("sidecar", "--skip-verify: whoever answers at {} is taken for the control plane",
+                    settings.cp_address);
     }
     return {};
   }
@@ -136,14 +141,16 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   void on_version(ProcessEnd end, const std::string& output) {
     if (finished) return;
     if (end.as_exit_code() != 0) {
-      return give_up(invalid("--binary-path", envoy_path + " --version ended with " + end.to_string() + ": " + output.substr(0, 500)));
+      return give_up(invalid("--binary-path",
+                             envoy_path + " --version ended with " + end.to_string() + ": " + output.substr(0, 500)));
     }
     auto version = parse_envoy_version(output);
     if (!version) return give_up(std::move(version).error());
     request.envoy = std::move(*version);
     MESH_LOG_INFO("sidecar", "asking {} for the bootstrap of {} \"{}\"{} (Envoy {})", settings.cp_address,
                   proxy_type_name(settings.proxy_type), request.resource.name,
-                  request.resource.mesh.empty() ? "" : " in mesh \"" + request.resource.mesh + "\"", request.envoy.version);
+                  request.resource.mesh.empty() ? "" : " in mesh \"" + request.resource.mesh + "\"",
+                  request.envoy.version);
     bootstrap_client.emplace(around.loop, strand, around.clock, settings, tls);
     bootstrap_client->start(
         [this]() -> Result<std::string> {  // lives in bootstrap_client, which we own
@@ -159,7 +166,8 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
 
   void on_bootstrap(Result<Bootstrap> answer) {
     if (finished) return;
-    if (!answer) return give_up(with_context(std::move(answer).error(), "getting the bootstrap from " + settings.cp_address));
+    if (!answer)
+      return give_up(with_context(std::move(answer).error(), "getting the bootstrap from " + settings.cp_address));
     auto file = work_dir->write_private("bootstrap.yaml", answer->envoy_yaml);
     if (!file) return give_up(std::move(file).error());
     admin.emplace(around.loop, strand, *answer);
@@ -184,7 +192,8 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     events.on_ended = [weak = weak_from_this()](ProcessEnd end) {
       if (const auto self = weak.lock()) self->carry_out(self->lifecycle.on_envoy_ended(end));
     };
-    auto started = around.processes.start(envoy_path, envoy_arguments(settings, bootstrap_file), strand, std::move(events));
+    auto started =
+        around.processes.start(envoy_path, envoy_arguments(settings, bootstrap_file), strand, std::move(events));
     if (!started) return give_up(std::move(started).error());
     envoy = std::move(*started);
     MESH_LOG_INFO("sidecar", "started {} as process {}", envoy_path, envoy->pid());
@@ -197,9 +206,11 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     if (uri.empty()) return;
     std::vector<AppPort> apps = app_ports_of(request.resource);
     for (const AppPort& app : apps) silent_apps.push_back(app.inbound_port);
-    task_watch.emplace(around.loop, strand, uri, std::move(apps),
-                       TaskWatchEvents{.on_stopping = [this] { carry_out(lifecycle.on_stop_announced()); },  // we own it
-                                       .on_apps = [this](auto ports, std::string reason) { on_apps(std::move(ports), std::move(reason)); }});
+    task_watch.emplace(
+        around.loop, strand, uri, std::move(apps),
+        TaskWatchEvents{
+            .on_stopping = [this] { carry_out(lifecycle.on_stop_announced()); },  // we own it
+            .on_apps = [this](auto ports, std::string reason) { on_apps(std::move(ports), std::move(reason)); }});
     task_watch->start();
   }
 
@@ -257,7 +268,8 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
 
   void count_connections() {
     admin->count_active(request.resource.inbounds, [weak = weak_from_this()](long active) {
-      if (const auto self = weak.lock(); self && !self->finished) self->carry_out(self->lifecycle.on_connections(active));
+      if (const auto self = weak.lock(); self && !self->finished)
+        self->carry_out(self->lifecycle.on_connections(active));
     });
   }
 
@@ -275,12 +287,13 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
             .mesh = request.resource.mesh,
             .name = request.resource.name,
             .proxy_type = settings.proxy_type,
-            .read_token = [path = request.token_path, is_role_proof = role_proof.has_value()] {
-              if (path.empty()) return Secret();
-              auto token = read_credential(path, is_role_proof);
-              if (!token) MESH_LOG_WARN("sidecar", "{}", token.error().message());
-              return token ? std::move(*token) : Secret();
-            },
+            .read_token =
+                [path = request.token_path, is_role_proof = role_proof.has_value()] {
+                  if (path.empty()) return Secret();
+                  auto token = read_credential(path, is_role_proof);
+                  if (!token) MESH_LOG_WARN("sidecar", "{}", token.error().message());
+                  return token ? std::move(*token) : Secret();
+                },
             .connection = std::move(connection)};
   }
 
@@ -289,15 +302,13 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
       const auto self = weak.lock();
       if (self && !self->finished) self->carry_out(event(self->lifecycle));
     };
-    return {.on_connected = [on_lifecycle](bool connected) {
+    return {
+        .on_connected =
+            [on_lifecycle](bool connected) {
               on_lifecycle([connected](Lifecycle& it) { return it.on_report_connected(connected); });
             },
-            .on_not_supported = [on_lifecycle] {
-              on_lifecycle([](Lifecycle& it) { return it.on_report_support(false); });
-            },
-            .on_withdrawn = [on_lifecycle] {
-              on_lifecycle([](Lifecycle& it) { return it.on_withdrawn(); });
-            }};
+        .on_not_supported = [on_lifecycle] { on_lifecycle([](Lifecycle& it) { return it.on_report_support(false); }); },
+        .on_withdrawn = [on_lifecycle] { on_lifecycle([](Lifecycle& it) { return it.on_withdrawn(); }); }};
   }
 
   // --- the end --------------------------------------------------------------------------------------------------
@@ -331,7 +342,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   wire::TlsClientSettings tls;
   std::string envoy_path;
   std::optional<WorkDir> work_dir;
-  std::optional<RoleProof> role_proof;  // writes into work_dir
+  std::optional<RoleProof> role_proof;          // writes into work_dir
   std::unique_ptr<AccessLogRelay> access_logs;  // in work_dir too
   std::unique_ptr<ReadinessServer> readiness;
   std::unique_ptr<Process> version_process, envoy;

@@ -1,5 +1,5 @@
-// One sidecar, from its settings to its exit code: renders the template, finds Envoy, asks the control plane, runs Envoy,
-// reports, drains. Everything happens on one strand of one event loop; Lifecycle decides, this carries out.
+// One sidecar, from its settings to its exit code: renders the template, finds Envoy, asks the control plane, runs
+// Envoy, reports, drains. Everything happens on one strand of one event loop; Lifecycle decides, this carries out.
 #pragma once
 
 #include <memory>
@@ -17,8 +17,8 @@ struct Surroundings {
   wire::EventLoop& loop;
   Clock& clock;
   ProcessRunner& processes;
-  std::string search_path;  // PATH
-  std::string own_program;  // where we are ourselves
+  std::string search_path;            // PATH
+  std::string own_program;            // where we are ourselves
   aws::Environment environment = {};  // for --auth-type=aws: what the tools of AWS read
 };
 

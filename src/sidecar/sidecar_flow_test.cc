@@ -1,9 +1,9 @@
 // The whole sidecar against a control plane and an Envoy that are played: real sockets on loopback, no programs.
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-#include <boost/json.hpp>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
@@ -51,9 +51,10 @@ class Witness {
 // The admin interface of an Envoy.
 struct FakeAdmin {
   explicit FakeAdmin(wire::EventLoop& loop, Witness& witness_in) : witness(witness_in) {
-    server = wire::Server::listen(loop, {.name = "admin", .address = "127.0.0.1", .port = 0, .limits = {}},
-                                  [this](const wire::Request& request, wire::Respond respond) { respond(answer(request)); })
-                 .value();
+    server =
+        wire::Server::listen(loop, {.name = "admin", .address = "127.0.0.1", .port = 0, .limits = {}},
+                             [this](const wire::Request& request, wire::Respond respond) { respond(answer(request)); })
+            .value();
   }
   wire::Response answer(const wire::Request& request) {
     if (request.method == "POST") witness.saw(request.path);
@@ -62,7 +63,9 @@ struct FakeAdmin {
       response.status = live ? 200 : 503;
       response.body = live ? "LIVE\n" : "PRE_INITIALIZING\n";
     }
-    if (request.path == "/stats") response.body = "listener.127.0.0.1_" + std::to_string(inbound_port) + ".downstream_cx_active: " + std::to_string(active.load()) + "\n";
+    if (request.path == "/stats")
+      response.body = "listener.127.0.0.1_" + std::to_string(inbound_port) +
+                      ".downstream_cx_active: " + std::to_string(active.load()) + "\n";
     return response;
   }
   Witness& witness;
@@ -114,14 +117,19 @@ class FakeRunner final : public ProcessRunner {
 class SidecarFlow : public testing::Test {
  protected:
   SidecarFlow() {
-    certificate = make_self_signed({.common_name = "cp", .dns_names = {}, .ip_addresses = {"127.0.0.1"}, .uris = {}, .valid_for = 1h},
-                                   KeyType::EcdsaP256, real_clock()).value();
+    certificate =
+        make_self_signed(
+            {.common_name = "cp", .dns_names = {}, .ip_addresses = {"127.0.0.1"}, .uris = {}, .valid_for = 1h},
+            KeyType::EcdsaP256, real_clock())
+            .value();
     admin = std::make_unique<FakeAdmin>(loop, witness);
     inbound = wire::Server::listen(loop, {.name = "inbound", .address = "127.0.0.1", .port = 0, .limits = {}},
-                                   [](const wire::Request&, wire::Respond respond) { respond({}); }).value();
+                                   [](const wire::Request&, wire::Respond respond) { respond({}); })
+                  .value();
     admin->inbound_port = inbound->port();
-    settings.resource = "type: Dataplane\nmesh: default\nname: kv-1\nnetworking: {address: 127.0.0.1, inbound: [{port: " +
-                        std::to_string(inbound->port()) + ", tags: {kuma.io/service: kv}}]}\n";
+    settings.resource =
+        "type: Dataplane\nmesh: default\nname: kv-1\nnetworking: {address: 127.0.0.1, inbound: [{port: " +
+        std::to_string(inbound->port()) + ", tags: {kuma.io/service: kv}}]}\n";
     settings.binary_path = "/bin/true";
     settings.ca_cert = certificate.certificate_pem;
     settings.token = Secret("e30.e30.c2ln");
@@ -136,7 +144,8 @@ class SidecarFlow : public testing::Test {
 
   int free_port() {
     auto server = wire::Server::listen(loop, {.name = "free", .address = "127.0.0.1", .port = 0, .limits = {}},
-                                       [](const wire::Request&, wire::Respond respond) { respond({}); }).value();
+                                       [](const wire::Request&, wire::Respond respond) { respond({}); })
+                      .value();
     return server->port();
   }
 
@@ -147,11 +156,16 @@ class SidecarFlow : public testing::Test {
         return std::make_unique<ReportReceiver>(*this, std::move(stream));
       };
     }
-    control_plane = wire::Server::listen_tls(
-                        loop, {.name = "cp", .address = "127.0.0.1", .port = 0, .limits = {}},
-                        {.certificate_pem = certificate.certificate_pem, .key_pem = certificate.key_pem.reveal(), .client_ca_pem = {}, .cipher_suites = {}},
-                        [this](const wire::Request& request, wire::Respond respond) { respond(answer_bootstrap(request)); }, services)
-                        .value();
+    control_plane =
+        wire::Server::listen_tls(
+            loop, {.name = "cp", .address = "127.0.0.1", .port = 0, .limits = {}},
+            {.certificate_pem = certificate.certificate_pem,
+             .key_pem = certificate.key_pem.reveal(),
+             .client_ca_pem = {},
+             .cipher_suites = {}},
+            [this](const wire::Request& request, wire::Respond respond) { respond(answer_bootstrap(request)); },
+            services)
+            .value();
     settings.cp_address = "https://127.0.0.1:" + std::to_string(control_plane->port());
   }
 
@@ -166,12 +180,14 @@ class SidecarFlow : public testing::Test {
     }
     const std::string yaml = "admin:\n  address:\n    socketAddress: {address: 127.0.0.1, portValue: " +
                              std::to_string(admin->server->port()) + "}\n";
-    response.body = json::serialize(json::value{{"bootstrap", base64_encode(yaml)}, {"kumaSidecarConfiguration", json::object()}});
+    response.body =
+        json::serialize(json::value{{"bootstrap", base64_encode(yaml)}, {"kumaSidecarConfiguration", json::object()}});
     return response;
   }
 
   struct ReportReceiver final : wire::GrpcEvents {
-    ReportReceiver(SidecarFlow& test_in, std::shared_ptr<wire::GrpcStream> stream_in) : test(test_in), stream(std::move(stream_in)) {
+    ReportReceiver(SidecarFlow& test_in, std::shared_ptr<wire::GrpcStream> stream_in)
+        : test(test_in), stream(std::move(stream_in)) {
       test.witness.saw("authorization " + std::string(stream->headers().find("authorization").value_or("none")));
     }
     void on_message(std::string message) override {
@@ -193,8 +209,10 @@ class SidecarFlow : public testing::Test {
   };
 
   Status start() {
-    sidecar.emplace(Surroundings{.loop = loop, .clock = real_clock(), .processes = runner, .search_path = "/bin", .own_program = "/bin/x"},
-                    settings, [this](int code) { witness.saw("exit " + std::to_string(code)); });
+    sidecar.emplace(
+        Surroundings{
+            .loop = loop, .clock = real_clock(), .processes = runner, .search_path = "/bin", .own_program = "/bin/x"},
+        settings, [this](int code) { witness.saw("exit " + std::to_string(code)); });
     return sidecar->start();
   }
 
@@ -284,7 +302,10 @@ TEST_F(SidecarFlow, ReportsAgainToAControlPlaneThatComesBack) {
   };
   control_plane = wire::Server::listen_tls(
                       loop, {.name = "cp", .address = "127.0.0.1", .port = port, .limits = {}},
-                      {.certificate_pem = certificate.certificate_pem, .key_pem = certificate.key_pem.reveal(), .client_ca_pem = {}, .cipher_suites = {}},
+                      {.certificate_pem = certificate.certificate_pem,
+                       .key_pem = certificate.key_pem.reveal(),
+                       .client_ca_pem = {},
+                       .cipher_suites = {}},
                       [](const wire::Request&, wire::Respond respond) { respond({}); }, services)
                       .value();
   EXPECT_TRUE(witness.has("hello default/kv-1", 2)) << "a new stream begins with who we are";
@@ -317,7 +338,8 @@ TEST_F(SidecarFlow, DoesNotStartWithAReadinessPortThatIsTaken) {
   settings.readiness_port = static_cast<std::uint32_t>(inbound->port());
   const auto started = start();
   ASSERT_FALSE(started);
-  EXPECT_THAT(started.error().message(), testing::AllOf(HasSubstr("KUMA_READINESS_PORT"), HasSubstr(std::to_string(inbound->port()))));
+  EXPECT_THAT(started.error().message(),
+              testing::AllOf(HasSubstr("KUMA_READINESS_PORT"), HasSubstr(std::to_string(inbound->port()))));
 }
 
 }  // namespace

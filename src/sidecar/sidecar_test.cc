@@ -1,7 +1,6 @@
+#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <boost/json.hpp>
 
 #include "base/encoding.h"
 #include "sidecar/bootstrap.h"
@@ -51,10 +50,12 @@ TEST(SidecarSettings, TakeLessThanEcsAllowsByDefaultAndAnExplicitDrainTimeAtItsW
 
 TEST(SidecarSettings, AnnounceOnlyWhatIsThere) {
   Settings settings;
-  EXPECT_THAT(settings.features(), ElementsAre("feature-delta-grpc", "feature-strict-inbound-ports", "feature-reuse-port"));
+  EXPECT_THAT(settings.features(),
+              ElementsAre("feature-delta-grpc", "feature-strict-inbound-ports", "feature-reuse-port"));
   settings.bind_outbounds = true;
   settings.delta_xds = false;
-  EXPECT_THAT(settings.features(), ElementsAre("feature-bind-outbounds", "feature-strict-inbound-ports", "feature-reuse-port"));
+  EXPECT_THAT(settings.features(),
+              ElementsAre("feature-bind-outbounds", "feature-strict-inbound-ports", "feature-reuse-port"));
 }
 
 TEST(SidecarSettings, GiveTheProofOfARoleToNobodyWhoseNameWasNotVerified) {
@@ -95,7 +96,8 @@ TEST(SidecarSettings, DoNotTakeANameBesideADefinition) {
 // --- the Dataplane ---
 
 TEST(ProxyResourceTest, IsTheTemplateWithItsVariables) {
-  const auto resource = render_proxy_resource(kTemplate, {{"name", "kv-1"}, {"address", "10.0.0.2"}}, ProxyRole::Dataplane, "dp.yaml");
+  const auto resource =
+      render_proxy_resource(kTemplate, {{"name", "kv-1"}, {"address", "10.0.0.2"}}, ProxyRole::Dataplane, "dp.yaml");
   ASSERT_TRUE(resource) << resource.error().message();
   EXPECT_EQ(resource->name, "kv-1");
   EXPECT_EQ(resource->mesh, "default");
@@ -103,7 +105,8 @@ TEST(ProxyResourceTest, IsTheTemplateWithItsVariables) {
 }
 
 TEST(ProxyResourceTest, ListensWhereEachInboundSaysExceptIgnoredOnes) {
-  const auto resource = render_proxy_resource(kTemplate, {{"name", "kv-1"}, {"address", "10.0.0.2"}}, ProxyRole::Dataplane, "dp.yaml");
+  const auto resource =
+      render_proxy_resource(kTemplate, {{"name", "kv-1"}, {"address", "10.0.0.2"}}, ProxyRole::Dataplane, "dp.yaml");
   ASSERT_TRUE(resource);
   EXPECT_THAT(resource->inbounds, ElementsAre(SocketAddress{"10.0.0.2", 8080}, SocketAddress{"10.0.0.9", 8081}));
 }
@@ -175,16 +178,19 @@ std::string answer_with(std::string_view yaml) {
 }
 
 TEST(BootstrapAnswerTest, SaysWhereEnvoysAdminWillBe) {
-  auto bootstrap = parse_bootstrap_answer(answer_with("admin:\n  address:\n    pipe:\n      path: /tmp/x/kuma-envoy-admin.sock\n"));
+  auto bootstrap =
+      parse_bootstrap_answer(answer_with("admin:\n  address:\n    pipe:\n      path: /tmp/x/kuma-envoy-admin.sock\n"));
   ASSERT_TRUE(bootstrap) << bootstrap.error().message();
   EXPECT_EQ(bootstrap->admin_socket, "/tmp/x/kuma-envoy-admin.sock");
-  bootstrap = parse_bootstrap_answer(answer_with("admin:\n  address:\n    socketAddress:\n      address: 127.0.0.1\n      portValue: 9901\n"));
+  bootstrap = parse_bootstrap_answer(
+      answer_with("admin:\n  address:\n    socketAddress:\n      address: 127.0.0.1\n      portValue: 9901\n"));
   ASSERT_TRUE(bootstrap) << bootstrap.error().message();
   EXPECT_EQ(bootstrap->admin_address, (SocketAddress{"127.0.0.1", 9901}));
 }
 
 TEST(BootstrapAnswerTest, IsRefusedWhenItIsNotOne) {
-  for (const std::string& body : {std::string("<html>"), std::string("{}"), answer_with("a: [b"), answer_with("node: {}\n")}) {
+  for (const std::string& body :
+       {std::string("<html>"), std::string("{}"), answer_with("a: [b"), answer_with("node: {}\n")}) {
     EXPECT_FALSE(parse_bootstrap_answer(body)) << body;
   }
 }

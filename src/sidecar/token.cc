@@ -24,7 +24,8 @@ Result<Secret> parse_token(std::string_view text, std::string_view source) {
     return invalid(where, "has white space inside the token; only before and after it may be some");
   }
   const auto first_dot = text.find('.');
-  const bool is_jwt = std::count(text.begin(), text.end(), '.') == 2 && base64url_decode(text.substr(0, first_dot)).has_value();
+  const bool is_jwt =
+      std::count(text.begin(), text.end(), '.') == 2 && base64url_decode(text.substr(0, first_dot)).has_value();
   if (!is_jwt) return invalid(where, "does not hold a dataplane token (a JWT: three parts with dots between them)");
   return Secret(std::string(text));
 }

@@ -28,8 +28,11 @@ Result<WorkDir> WorkDir::open(const std::string& path) {
     std::error_code problem;
     std::string name = (fs::temp_directory_path(problem) / "taskmesh-dp-XXXXXX").string();
     if (problem || ::mkdtemp(name.data()) == nullptr) {
-      return Error{ErrorKind::Unavailable, "--work-dir", "no temporary directory could be made at " + name + ": " +
-                                                             std::strerror(errno) + "; name a directory that can be written", {}};
+      return Error{ErrorKind::Unavailable,
+                   "--work-dir",
+                   "no temporary directory could be made at " + name + ": " + std::strerror(errno) +
+                       "; name a directory that can be written",
+                   {}};
     }
     ::chmod(name.c_str(), kPassThrough);
     return WorkDir(std::move(name), true);

@@ -34,8 +34,8 @@ struct Write {
   // The resource this one goes away with. Resources of a mesh are owned by their Mesh unless another owner is named;
   // an update without one keeps the owner that it has.
   std::optional<ResourceKey> owner = {};
-  // Delete: Conflict when it owns resources of this kind at that moment. What is checked before the write may be otherwise
-  // by then.
+  // Delete: Conflict when it owns resources of this kind at that moment. What is checked before the write may be
+  // otherwise by then.
   const Kind* unless_owns = nullptr;
 };
 

@@ -12,9 +12,9 @@
 
 namespace mesh::wire {
 
-constexpr int kGrpcCancelled = 1, kGrpcUnknown = 2, kGrpcInvalidArgument = 3, kGrpcDeadlineExceeded = 4, kGrpcPermissionDenied = 7,
-              kGrpcResourceExhausted = 8, kGrpcUnimplemented = 12, kGrpcInternal = 13, kGrpcUnavailable = 14,
-              kGrpcUnauthenticated = 16;
+constexpr int kGrpcCancelled = 1, kGrpcUnknown = 2, kGrpcInvalidArgument = 3, kGrpcDeadlineExceeded = 4,
+              kGrpcPermissionDenied = 7, kGrpcResourceExhausted = 8, kGrpcUnimplemented = 12, kGrpcInternal = 13,
+              kGrpcUnavailable = 14, kGrpcUnauthenticated = 16;
 
 // Cuts a stream of bytes, split anywhere, into messages.
 class MessageDecoder {

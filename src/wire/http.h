@@ -37,9 +37,9 @@ struct Peer {
 };
 
 struct Request {
-  std::string method;   // "GET"
-  std::string target;   // as sent: path and query
-  std::string path;     // decoded
+  std::string method;                                      // "GET"
+  std::string target;                                      // as sent: path and query
+  std::string path;                                        // decoded
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
   Headers headers;
   std::string body;

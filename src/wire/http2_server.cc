@@ -34,7 +34,7 @@ struct Http2Server::Stream {
   std::size_t body_from = 0;
   std::shared_ptr<Http2GrpcStream> grpc;
   bool has_started = false;  // gRPC: the response headers are sent
-  bool is_due = false;       // gRPC: the first message, the rest of one, or the peer's end of the stream is to come in time
+  bool is_due = false;  // gRPC: the first message, the rest of one, or the peer's end of the stream is to come in time
 };
 
 Http2Server::Http2Server(ProtocolHost& host, std::weak_ptr<ProtocolHost> weak_host,
@@ -156,9 +156,9 @@ void Http2Server::on_data(std::int32_t id, std::string_view bytes) {
   bool is_over = unfinished_.bytes() + bytes.size() > 4 * std::max(limits.max_body_bytes, limits.max_message_bytes) ||
                  !unfinished_.has_room_for(stream->buffered + bytes.size());
   if (stream->grpc) {
-    auto broken = is_over
-                      ? GrpcStatus{kGrpcResourceExhausted, "the unfinished messages are too large together; try again later"}
-                      : stream->grpc->on_data(bytes);
+    auto broken =
+        is_over ? GrpcStatus{kGrpcResourceExhausted, "the unfinished messages are too large together; try again later"}
+                : stream->grpc->on_data(bytes);
     count_buffered(*stream, stream->grpc->buffered_bytes());
     if (stream->grpc->finish_status()) return;
     const bool was_due = std::exchange(stream->is_due, !stream->grpc->is_between_messages());
@@ -309,8 +309,8 @@ void Http2Server::on_finish(Http2GrpcStream& grpc) {
   refuse_grpc(*stream, *grpc.finish_status());
 }
 
-// A request must arrive in time, and its answer be taken. gRPC streams may be quiet between messages, but not before the
-// first and not in the middle of one: pings show that they live.
+// A request must arrive in time, and its answer be taken. gRPC streams may be quiet between messages, but not before
+// the first and not in the middle of one: pings show that they live.
 SteadyTime Http2Server::deadline_of(const Stream& stream) const {
   if (stream.grpc ? !stream.is_due : stream.state == Stream::State::Handling) return kNever;
   return stream.since + service_->limits.request_timeout;

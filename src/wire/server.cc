@@ -176,7 +176,8 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
         std::make_shared<Connection>(loop_.make_strand(), fd, std::move(ssl), std::move(peer), shared_from_this());
     if (connections_.add(connection, real_clock().steady())) {
       connection->start(settings_.limits.handshake_timeout);
-      if (settings_.limits.max_connection_age > Duration::zero()) connection->limit_age(with_jitter(settings_.limits.max_connection_age));
+      if (settings_.limits.max_connection_age > Duration::zero())
+        connection->limit_age(with_jitter(settings_.limits.max_connection_age));
     } else {
       connection->post_close(error(ErrorKind::Unavailable, "the server was stopped"));
     }
@@ -221,7 +222,8 @@ class ListeningServer final : public Server {
 
 Result<std::unique_ptr<Server>> start(EventLoop& loop, ServerSettings settings, std::shared_ptr<const TlsContext> tls,
                                       Handler http, GrpcServices grpc) {
-  auto service = std::make_shared<const Service>(Service{.http = std::move(http), .grpc = std::move(grpc), .limits = settings.limits});
+  auto service = std::make_shared<const Service>(
+      Service{.http = std::move(http), .grpc = std::move(grpc), .limits = settings.limits});
   auto listener = std::make_shared<Listener>(loop, std::move(settings), std::move(service), std::move(tls));
   MESH_RETURN_IF_ERROR(listener->listen());
   return std::unique_ptr<Server>(std::make_unique<ListeningServer>(std::move(listener)));

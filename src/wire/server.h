@@ -4,8 +4,8 @@
 // It is guarded as a public server must be: see Limits.
 #pragma once
 
-#include <cstddef>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,10 +24,10 @@ enum class TlsVersion { Tls12, Tls13 };
 struct TlsServerSettings {
   std::string certificate_pem;  // leaf first, then intermediates
   std::string key_pem;
-  std::string client_ca_pem;    // not empty: ask for a client certificate (it may stay away), verify it against these
+  std::string client_ca_pem;  // not empty: ask for a client certificate (it may stay away), verify it against these
   bool require_client_certificate = false;
   TlsVersion min_version = TlsVersion::Tls12;
-  std::string cipher_suites;    // OpenSSL list; empty: the library's default
+  std::string cipher_suites;  // OpenSSL list; empty: the library's default
 };
 
 struct Limits {
@@ -40,10 +40,10 @@ struct Limits {
   std::size_t max_connections = 20'000;
   // Connections that have not shown a request yet. When there are more, silent ones and slow ones go, oldest first.
   std::size_t max_handshaking = 2'000;
-  std::size_t max_streams = 100;               // concurrent HTTP/2 streams per connection
+  std::size_t max_streams = 100;  // concurrent HTTP/2 streams per connection
   Duration handshake_timeout = std::chrono::seconds(10);
-  Duration request_timeout = std::chrono::seconds(30);  // from the first byte of a request to its last
-  Duration idle_timeout = std::chrono::seconds(120);    // between requests; HTTP/2: without a stream
+  Duration request_timeout = std::chrono::seconds(30);     // from the first byte of a request to its last
+  Duration idle_timeout = std::chrono::seconds(120);       // between requests; HTTP/2: without a stream
   Duration keepalive_interval = std::chrono::seconds(60);  // HTTP/2 PING on idle connections
   Duration keepalive_timeout = std::chrono::seconds(20);
   Duration max_connection_age = Duration::zero();  // about; clients then connect anew, perhaps elsewhere. 0: no limit

@@ -18,12 +18,14 @@ struct Service {
   std::shared_ptr<std::atomic<std::size_t>> unfinished_bytes = std::make_shared<std::atomic<std::size_t>>(0);
 };
 
-// What one connection holds of requests that are not whole yet, counted with those of the others. For one thread at a time.
+// What one connection holds of requests that are not whole yet, counted with those of the others. For one thread at a
+// time.
 class Unfinished {
  public:
   static constexpr std::size_t kSmall = 64UL << 10;
 
-  explicit Unfinished(const Service& service) : limit_(service.limits.max_unfinished_bytes), all_(service.unfinished_bytes) {}
+  explicit Unfinished(const Service& service)
+      : limit_(service.limits.max_unfinished_bytes), all_(service.unfinished_bytes) {}
   ~Unfinished() { set(0); }
   Unfinished(const Unfinished&) = delete;
   Unfinished& operator=(const Unfinished&) = delete;
@@ -38,7 +40,9 @@ class Unfinished {
   }
   std::size_t bytes() const { return bytes_; }
   // May a request that has `size` bytes grow any further?
-  bool has_room_for(std::size_t size) const { return size <= kSmall || all_->load(std::memory_order_relaxed) <= limit_; }
+  bool has_room_for(std::size_t size) const {
+    return size <= kSmall || all_->load(std::memory_order_relaxed) <= limit_;
+  }
 
  private:
   const std::size_t limit_;

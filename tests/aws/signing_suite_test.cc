@@ -1,9 +1,9 @@
-// AWS's published test suite for Signature Version 4 against our signer. The suite is not part of this repository: it is
-// the folder aws-signing-test-suite/v4 of the crate aws-sigv4. MESH_AWS_SIGNING_SUITE says where it lies; without it the
-// test is skipped.
+// AWS's published test suite for Signature Version 4 against our signer. The suite is not part of this repository: it
+// is the folder aws-signing-test-suite/v4 of the crate aws-sigv4. MESH_AWS_SIGNING_SUITE says where it lies; without it
+// the test is skipped.
+#include <boost/json.hpp>
 #include <gtest/gtest.h>
 
-#include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
 
@@ -44,7 +44,10 @@ SigningRequest read_request(std::string_view text) {
   }
   if (text.starts_with('\n')) request.body = std::string(text.substr(1));
   // The date follows from the context.
-  std::erase_if(request.headers, [](const auto& header) { return header.first.size() == 10 && (header.first[2] == 'A' || header.first[2] == 'a') && header.first.ends_with("ate"); });
+  std::erase_if(request.headers, [](const auto& header) {
+    return header.first.size() == 10 && (header.first[2] == 'A' || header.first[2] == 'a') &&
+           header.first.ends_with("ate");
+  });
   return request;
 }
 
@@ -64,12 +67,14 @@ TEST(SigningSuite, OfAwsIsPassed) {
     const auto context = boost::json::parse(text_of(entry.path() / "context.json")).as_object();
     const auto& given = context.at("credentials").as_object();
     const auto flag = [&](const char* name) { return context.contains(name) && context.at(name).as_bool(); };
-    const KeyPair keys{text_in(given, "access_key_id"), Secret(text_in(given, "secret_access_key")), Secret(text_in(given, "token"))};
+    const KeyPair keys{text_in(given, "access_key_id"), Secret(text_in(given, "secret_access_key")),
+                       Secret(text_in(given, "token"))};
     const SigningOptions options{.normalize_path = flag("normalize"),
                                  .encode_path_twice = false,
                                  .add_content_sha256 = flag("sign_body"),
                                  .sign_session_token = !flag("omit_session_token")};
-    const Signature signature = sign(read_request(text_of(entry.path() / "request.txt")), keys, {text_in(context, "region"), text_in(context, "service")},
+    const Signature signature = sign(read_request(text_of(entry.path() / "request.txt")), keys,
+                                     {text_in(context, "region"), text_in(context, "service")},
                                      *parse_time(text_in(context, "timestamp")), options);
     EXPECT_EQ(signature.canonical_request, text_of(entry.path() / "header-canonical-request.txt"));
     EXPECT_EQ(signature.string_to_sign, text_of(entry.path() / "header-string-to-sign.txt"));
@@ -85,7 +90,8 @@ TEST(SigningSuite, OfPathsThatAreEncodedTwiceIsPassed) {
   for (const char* name : {"double-encode-path", "double-url-encode"}) {
     SCOPED_TRACE(name);
     const auto folder = std::filesystem::path(suite()) / name;
-    const Signature signature = sign(read_request(text_of(folder / "request.txt")), {}, {"us-east-1", "service"}, *parse_time("2021-05-11T15:40:45Z"));
+    const Signature signature = sign(read_request(text_of(folder / "request.txt")), {}, {"us-east-1", "service"},
+                                     *parse_time("2021-05-11T15:40:45Z"));
     EXPECT_EQ(signature.canonical_request, text_of(folder / "header-canonical-request.txt"));
   }
 }

@@ -185,7 +185,8 @@ void FakeEnvoy::State::follow(XdsType type) {
     std::set<std::string> names;
     for (const auto& [name, bytes] : types[type].resources) {
       ::envoy::config::cluster::v3::Cluster cluster;
-      if (cluster.ParseFromString(bytes) && cluster.type() == ::envoy::config::cluster::v3::Cluster::EDS) names.insert(name);
+      if (cluster.ParseFromString(bytes) && cluster.type() == ::envoy::config::cluster::v3::Cluster::EDS)
+        names.insert(name);
     }
     if (!names.empty() || types[XdsType::Endpoint].asked) ask(XdsType::Endpoint, std::move(names));
   }
@@ -277,10 +278,12 @@ std::string FakeEnvoy::closed_because() const {
 }
 
 bool FakeEnvoy::wait(const std::function<bool()>& reached) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);  // NOLINT(house): a test that hangs
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::seconds(10);  // NOLINT(house): a test that hangs
   while (!reached()) {
     std::unique_lock lock(state_->mutex);
-    if (state_->changed.wait_until(lock, std::min(deadline, std::chrono::steady_clock::now() + std::chrono::milliseconds(50))) ==  // NOLINT(house)
+    if (state_->changed.wait_until(lock, std::min(deadline, std::chrono::steady_clock::now() +
+                                                                std::chrono::milliseconds(50))) ==  // NOLINT(house)
             std::cv_status::timeout &&
         std::chrono::steady_clock::now() >= deadline)  // NOLINT(house)
       return false;

@@ -1,5 +1,5 @@
-// An Envoy as the control plane sees it: it opens a discovery stream, asks for clusters and listeners, then for what they
-// refer to, and acknowledges what it is sent. It remembers what it has over reconnects.
+// An Envoy as the control plane sees it: it opens a discovery stream, asks for clusters and listeners, then for what
+// they refer to, and acknowledges what it is sent. It remembers what it has over reconnects.
 #pragma once
 
 #include <chrono>
@@ -43,12 +43,12 @@ class FakeEnvoy {
   using Resources = std::map<std::string, std::string>;  // name → serialised resource
   Resources resources(XdsType type) const;
   int pushes(XdsType type) const;
-  int pushes() const;             // of all types
+  int pushes() const;                  // of all types
   int resources_received() const;      // of all pushes since the last connect
   std::size_t bytes_received() const;  // of those resources
   std::string closed_because() const;
   bool wait(const std::function<bool()>& reached);  // looks again whenever something happens
-  bool wait_for_type(XdsType type);       // at least one push of it
+  bool wait_for_type(XdsType type);                 // at least one push of it
   // "kv-address:port …" of the endpoints that a cluster has.
   std::string endpoints(const std::string& cluster) const;
   bool wait_for_endpoints(const std::string& cluster, const std::string& expected);

@@ -40,7 +40,9 @@ class Flow : public testing::TestWithParam<Speaks> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Encodings, Flow, testing::Values(Speaks::Delta, Speaks::StateOfTheWorld),
-                         [](const auto& speaks) { return speaks.param == Speaks::Delta ? "Delta" : "StateOfTheWorld"; });
+                         [](const auto& speaks) {
+                           return speaks.param == Speaks::Delta ? "Delta" : "StateOfTheWorld";
+                         });
 
 TEST_P(Flow, AnEndpointThatJoinsIsPushedToExactlyItsCallers) {
   house.start();
@@ -164,10 +166,13 @@ TEST(FlowOfCertificates, AChangeOfCaReachesEverybodyInSteps) {
   house.put_dataplane("secure", "web-1", "10.0.1.1", "web", {"kv"});
   const auto kv = house.envoy("secure", "kv-1", Speaks::Delta, true);
   const auto web = house.envoy("secure", "web-1", Speaks::StateOfTheWorld, true);
-  const auto identity = [](const FakeEnvoy& envoy) { return envoy.resources(XdsType::Secret)["identity_cert:secret:secure"]; };
+  const auto identity = [](const FakeEnvoy& envoy) {
+    return envoy.resources(XdsType::Secret)["identity_cert:secret:secure"];
+  };
   const auto trust = [](const FakeEnvoy& envoy) { return envoy.resources(XdsType::Secret)["mesh_ca:secret:secure"]; };
   for (const auto& envoy : {kv.get(), web.get()})
-    ASSERT_TRUE(envoy->wait([&] { return !identity(*envoy).empty() && !trust(*envoy).empty(); })) << envoy->closed_because();
+    ASSERT_TRUE(envoy->wait([&] { return !identity(*envoy).empty() && !trust(*envoy).empty(); }))
+        << envoy->closed_because();
   ASSERT_TRUE(web->wait_for_endpoints("kv", "10.0.3.1:8080"));
   const std::string first_identity = identity(*web), first_trust = trust(*web);
 
@@ -175,7 +180,8 @@ TEST(FlowOfCertificates, AChangeOfCaReachesEverybodyInSteps) {
   const Result<KeyPair> root = make_builtin_root("secure", CaBackend{.name = "ca-1", .type = "builtin"}, real_clock());
   ASSERT_TRUE(root) << root.error().message();
   std::vector<Write> secrets(2);
-  secrets[0].resource = secret_resource("secure", builtin_certificate_secret("secure", "ca-1"), Secret(root->certificate_pem));
+  secrets[0].resource =
+      secret_resource("secure", builtin_certificate_secret("secure", "ca-1"), Secret(root->certificate_pem));
   secrets[1].resource = secret_resource("secure", builtin_key_secret("secure", "ca-1"), root->key_pem);
   ASSERT_TRUE(house.control_plane().store().write(std::move(secrets)));
   for (const auto& envoy : {kv.get(), web.get()}) {

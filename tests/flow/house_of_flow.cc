@@ -1,8 +1,7 @@
 #include "flow/house_of_flow.h"
 
-#include <gtest/gtest.h>
-
 #include <boost/json.hpp>
+#include <gtest/gtest.h>
 
 #include "base/log.h"
 #include "base/random.h"
@@ -77,11 +76,13 @@ void HouseOfFlow::remove(const std::string& path) {
 
 std::string HouseOfFlow::get(const std::string& path) { return request("GET", path).body; }
 
-void HouseOfFlow::put_mesh(const std::string& name, const std::string& mtls_backend, const std::vector<std::string>& backends) {
+void HouseOfFlow::put_mesh(const std::string& name, const std::string& mtls_backend,
+                           const std::vector<std::string>& backends) {
   boost::json::object document{{"type", "Mesh"}, {"name", name}};
   if (!backends.empty()) {
     boost::json::array list;
-    for (const std::string& backend : backends) list.push_back(boost::json::object{{"name", backend}, {"type", "builtin"}});
+    for (const std::string& backend : backends)
+      list.push_back(boost::json::object{{"name", backend}, {"type", "builtin"}});
     document["mtls"] = boost::json::object{{"enabledBackend", mtls_backend}, {"backends", std::move(list)}};
   }
   put("/meshes/" + name, boost::json::serialize(document));
@@ -92,7 +93,8 @@ void HouseOfFlow::put_dataplane(const std::string& mesh, const std::string& name
   boost::json::array outbounds;
   std::int64_t port = 10001;
   for (const std::string& service : calls)
-    outbounds.push_back(boost::json::object{{"port", port++}, {"tags", boost::json::object{{"kuma.io/service", service}}}});
+    outbounds.push_back(
+        boost::json::object{{"port", port++}, {"tags", boost::json::object{{"kuma.io/service", service}}}});
   boost::json::array inbounds;
   inbounds.push_back(boost::json::object{
       {"port", 8080}, {"tags", boost::json::object{{"kuma.io/service", offers}, {"kuma.io/protocol", "http"}}}});
@@ -100,11 +102,13 @@ void HouseOfFlow::put_dataplane(const std::string& mesh, const std::string& name
       {"type", "Dataplane"},
       {"mesh", mesh},
       {"name", name},
-      {"networking", boost::json::object{{"address", address}, {"inbound", std::move(inbounds)}, {"outbound", std::move(outbounds)}}}};
+      {"networking", boost::json::object{
+                         {"address", address}, {"inbound", std::move(inbounds)}, {"outbound", std::move(outbounds)}}}};
   put("/meshes/" + mesh + "/dataplanes/" + name, boost::json::serialize(document));
 }
 
-std::unique_ptr<FakeEnvoy> HouseOfFlow::envoy(const std::string& mesh, const std::string& name, Speaks speaks, bool with_secrets) {
+std::unique_ptr<FakeEnvoy> HouseOfFlow::envoy(const std::string& mesh, const std::string& name, Speaks speaks,
+                                              bool with_secrets) {
   EnvoySettings envoy;
   envoy.proxy = {mesh, name};
   envoy.url = "https://127.0.0.1:" + std::to_string(control_plane_->sidecar_port());

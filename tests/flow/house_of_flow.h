@@ -34,9 +34,10 @@ class HouseOfFlow {
   std::string get(const std::string& path);
   wire::Response request(const std::string& method, const std::string& path, const std::string& body = "");
 
-  void put_mesh(const std::string& name, const std::string& mtls_backend = "", const std::vector<std::string>& backends = {});
-  void put_dataplane(const std::string& mesh, const std::string& name, const std::string& address, const std::string& offers,
-                     const std::vector<std::string>& calls = {});
+  void put_mesh(const std::string& name, const std::string& mtls_backend = "",
+                const std::vector<std::string>& backends = {});
+  void put_dataplane(const std::string& mesh, const std::string& name, const std::string& address,
+                     const std::string& offers, const std::vector<std::string>& calls = {});
 
   std::unique_ptr<FakeEnvoy> envoy(const std::string& mesh, const std::string& name, Speaks speaks = Speaks::Delta,
                                    bool with_secrets = false);

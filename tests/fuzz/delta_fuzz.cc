@@ -34,14 +34,16 @@ class Bytes {
 
 std::vector<std::string> names(Bytes& bytes) {
   std::vector<std::string> names;
-  for (unsigned i = bytes.next(4); i > 0; --i) names.push_back(bytes.next(8) == 0 ? "*" : std::string(1, static_cast<char>('a' + bytes.next(4))));
+  for (unsigned i = bytes.next(4); i > 0; --i)
+    names.push_back(bytes.next(8) == 0 ? "*" : std::string(1, static_cast<char>('a' + bytes.next(4))));
   return names;
 }
 
 mesh::NamedResources resources(Bytes& bytes) {
   std::vector<mesh::NamedResource> list;
   for (char name = 'a'; name < 'e'; ++name) {
-    if (const unsigned version = bytes.next(4); version > 0) list.push_back({std::string(1, name), std::to_string(version), mesh::make_bytes("body")});
+    if (const unsigned version = bytes.next(4); version > 0)
+      list.push_back({std::string(1, name), std::to_string(version), mesh::make_bytes("body")});
   }
   return std::make_shared<const std::vector<mesh::NamedResource>>(std::move(list));
 }
@@ -66,11 +68,16 @@ class Stream {
     std::optional<std::string> refusal;
     if (bytes.next(3) == 0) refusal = "no";
     if (encoding_ == Encoding::Delta) {
-      mesh::DeltaRequest request{.subscribe = names(bytes), .unsubscribe = names(bytes), .initial_versions = {}, .nonce = nonce, .refusal = refusal};
+      mesh::DeltaRequest request{.subscribe = names(bytes),
+                                 .unsubscribe = names(bytes),
+                                 .initial_versions = {},
+                                 .nonce = nonce,
+                                 .refusal = refusal};
       for (const auto& name : names(bytes)) request.initial_versions[name] = std::to_string(bytes.next(4) + 1);
       take(*state_.on_request(type, std::move(request)));
     } else {
-      take(*state_.on_request(type, mesh::SotwRequest{.version = "", .names = names(bytes), .nonce = nonce, .refusal = refusal}));
+      take(*state_.on_request(
+          type, mesh::SotwRequest{.version = "", .names = names(bytes), .nonce = nonce, .refusal = refusal}));
     }
   }
 
@@ -79,7 +86,8 @@ class Stream {
       if (const auto* push = std::get_if<mesh::Push>(&action)) {
         require(in_flight_.insert(push->type).second);  // one push in flight per type
         std::set<std::string> seen;
-        for (const auto& resource : push->resources) require(resource.body && !resource.version.empty() && seen.insert(resource.name).second);
+        for (const auto& resource : push->resources)
+          require(resource.body && !resource.version.empty() && seen.insert(resource.name).second);
         for (const auto& name : push->removed) require(seen.insert(name).second);
         require(push->removed.empty() || encoding_ == Encoding::Delta);
         nonces_[push->type] = push->nonce;
@@ -89,7 +97,8 @@ class Stream {
         require(in_flight_.erase(std::get<mesh::Refused>(action).type) == 1);
       }
     }
-    for (std::size_t type = 0; type < mesh::kXdsPlan.size(); ++type) require(state_.is_in_flight(type) == in_flight_.contains(type));
+    for (std::size_t type = 0; type < mesh::kXdsPlan.size(); ++type)
+      require(state_.is_in_flight(type) == in_flight_.contains(type));
   }
 
   Encoding encoding_;

@@ -145,13 +145,13 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const Postg
 }
 
 Status PostgresConnection::set_up(const PostgresServer& server) {
-  MESH_RETURN_IF_ERROR(
-      run(fmt::format("SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
-                      server.statement_timeout.count(), server.lock_timeout.count(),
-                      server.idle_transaction_timeout.count())));
+  MESH_RETURN_IF_ERROR(run(fmt::format(
+      "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+      server.statement_timeout.count(), server.lock_timeout.count(), server.idle_transaction_timeout.count())));
   // Nothing is answered that a crash may take back, whatever the role is set to.
-  MESH_RETURN_IF_ERROR(run("SELECT set_config('synchronous_commit', 'on', false) "
-                           "WHERE current_setting('synchronous_commit') = 'off'"));
+  MESH_RETURN_IF_ERROR(
+      run("SELECT set_config('synchronous_commit', 'on', false) "
+          "WHERE current_setting('synchronous_commit') = 'off'"));
   MESH_TRY(const std::vector<PostgresRows> system, run("SELECT system_identifier FROM pg_control_system()"));
   epoch_ = system.front().text(0, 0);
   // The first eight digits of a segment's name are the timeline. Some services do not tell; then a failover does not
@@ -205,7 +205,8 @@ bool PostgresConnection::is_idle() const {
   return !is_broken() && PQtransactionStatus(connection_.get()) == PQTRANS_IDLE;
 }
 
-Result<std::vector<std::string>> PostgresConnection::wait_for_notifications(int wake, std::chrono::milliseconds at_most) {
+Result<std::vector<std::string>> PostgresConnection::wait_for_notifications(int wake,
+                                                                            std::chrono::milliseconds at_most) {
   std::vector<std::string> out;
   const auto collect = [&] {
     while (PGnotify* notice = PQnotifies(connection_.get())) {

@@ -29,7 +29,7 @@ struct PostgresServer {
   Secret password;
   // When set it is asked before each connection, in place of `password`: for passwords that are short-lived.
   std::function<Result<Secret>()> fetch_password;
-  std::chrono::seconds connect_timeout{5};          // zero: none
+  std::chrono::seconds connect_timeout{5};  // zero: none
   std::chrono::milliseconds statement_timeout{30'000};
   std::chrono::milliseconds lock_timeout{10'000};
   // Of a transaction in which nothing happens: a control plane that stalls must not hold up the others.
@@ -66,8 +66,8 @@ class PostgresConnection {
   // Statements without parameters, in one journey. Stops at the first that fails.
   Result<std::vector<PostgresRows>> run(const std::string& script);
 
-  bool is_broken() const;  // as far as was noticed
-  bool is_idle() const;    // not broken, and in no transaction
+  bool is_broken() const;                                        // as far as was noticed
+  bool is_idle() const;                                          // not broken, and in no transaction
   const std::string& last_state() const { return last_state_; }  // the SQLSTATE of what failed last
   // Which life of the database this is: another one after a failover or a restore. Revisions given in one life may be
   // unknown in the next.

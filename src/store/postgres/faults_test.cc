@@ -29,8 +29,9 @@ std::string why_not(const PostgresServer& server) {
 }
 
 void cut_all_connections(const PostgresServer& server) {
-  run_sql(server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-                  "AND pid <> pg_backend_pid()");
+  run_sql(server,
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+          "AND pid <> pg_backend_pid()");
 }
 
 std::vector<Write> widgets(int first, int count) {
@@ -90,8 +91,9 @@ TEST(PostgresStore, KeepsConnectionsForTheNext) {
         .number(0, 0);
   };
   EXPECT_EQ(backend(), backend());
-  EXPECT_EQ(ask_sql(server_for("postgres"), "SELECT count(*) FROM pg_stat_activity WHERE datname = 'postgres' AND "
-                                            "backend_type = 'client backend'"),
+  EXPECT_EQ(ask_sql(server_for("postgres"),
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = 'postgres' AND "
+                    "backend_type = 'client backend'"),
             "3")
       << "two in the pool and the one that asks";
 }
@@ -275,9 +277,10 @@ TEST(PostgresStore, LooksByItselfWhenANotificationNeverCame) {
   auto store = open_at(server);
   const Revision seen = store->write(only(put(mesh_key("prod")))).value();
   std::jthread reader([&] { EXPECT_EQ(put_count(store->wait_for_changes(seen, {}).value()), 1U); });
-  run_sql(server, "BEGIN; INSERT INTO taskmesh.resources SELECT 'Gadget', '', 'silent', revision + 1, 0, 0, '{}', "
-                  "NULL, NULL, NULL, '{\"color\": \"red\"}', NULL FROM taskmesh.store; "
-                  "UPDATE taskmesh.store SET revision = revision + 1; COMMIT");
+  run_sql(server,
+          "BEGIN; INSERT INTO taskmesh.resources SELECT 'Gadget', '', 'silent', revision + 1, 0, 0, '{}', "
+          "NULL, NULL, NULL, '{\"color\": \"red\"}', NULL FROM taskmesh.store; "
+          "UPDATE taskmesh.store SET revision = revision + 1; COMMIT");
 }
 
 TEST(PostgresStore, StartsOverWhenTheDatabaseBeganANewLife) {
@@ -286,8 +289,9 @@ TEST(PostgresStore, StartsOverWhenTheDatabaseBeganANewLife) {
   Revision seen = store->write(only(put(mesh_key("prod")))).value();
   seen = store->write(only(put(widget_key("prod", "a")))).value();
   // As after a failover that lost the last write: the same numbers will be given to other content.
-  run_sql(server, "DELETE FROM taskmesh.resources WHERE name = 'a'; "
-                  "UPDATE taskmesh.store SET epoch = 'earlier', revision = revision - 1");
+  run_sql(server,
+          "DELETE FROM taskmesh.resources WHERE name = 'a'; "
+          "UPDATE taskmesh.store SET epoch = 'earlier', revision = revision - 1");
   const Revision next = store->write(only(put(widget_key("prod", "b")))).value();
   EXPECT_GT(next, seen + 1'000'000);
   const ChangeBatch batch = store->wait_for_changes(seen, {}).value();
@@ -300,9 +304,10 @@ TEST(PostgresStore, DeletesWithTheirOwnersWhatOnlyANewerBuildKnows) {
   const PostgresServer server = new_database();
   auto store = open_at(server);
   store->write(only(put(mesh_key("prod")))).value();
-  run_sql(server, "BEGIN; INSERT INTO taskmesh.resources SELECT 'Novelty', 'prod', 'x', revision + 1, 0, 0, '{}', "
-                  "'Mesh', '', 'prod', '{}', NULL FROM taskmesh.store; "
-                  "UPDATE taskmesh.store SET revision = revision + 1; COMMIT");
+  run_sql(server,
+          "BEGIN; INSERT INTO taskmesh.resources SELECT 'Novelty', 'prod', 'x', revision + 1, 0, 0, '{}', "
+          "'Mesh', '', 'prod', '{}', NULL FROM taskmesh.store; "
+          "UPDATE taskmesh.store SET revision = revision + 1; COMMIT");
   const ChangeBatch all = store->wait_for_changes(0, {}).value();
   EXPECT_THAT(steps(all), ElementsAre("+prod"));
   store->write(only(erase(mesh_key("prod")))).value();

@@ -70,9 +70,10 @@ Result<Revision> settle_epoch(PostgresConnection& connection, std::string_view g
   if (given_epoch == connection.epoch()) return given_revision;
   const bool first = given_epoch.empty();
   const Revision revision = first ? given_revision : given_revision + kNewLife;
-  MESH_RETURN_IF_ERROR(connection.ask("UPDATE taskmesh.store SET epoch = $1, revision = $2::bigint, "
-                                      "forgotten = greatest(forgotten, $3::bigint)",
-                                      {connection.epoch(), std::to_string(revision), first ? "0" : std::to_string(revision)}));
+  MESH_RETURN_IF_ERROR(
+      connection.ask("UPDATE taskmesh.store SET epoch = $1, revision = $2::bigint, "
+                     "forgotten = greatest(forgotten, $3::bigint)",
+                     {connection.epoch(), std::to_string(revision), first ? "0" : std::to_string(revision)}));
   if (!first)
     MESH_LOG_WARN("store", "the database has begun a new life (was {}, is {}): everything is read again", given_epoch,
                   connection.epoch());

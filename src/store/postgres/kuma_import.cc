@@ -28,8 +28,7 @@ Status check_table(PostgresConnection& from) {
   if (columns.number(0, 0) == 0)
     return invalid("", "this database has no table public.resources: it is not that of a Kuma control plane");
   if (columns.number(0, 1) == 3) return {};
-  return invalid(
-      "", "its table public.resources is of an old Kuma; upgrade that first (kuma-cp migrate up)");
+  return invalid("", "its table public.resources is of an old Kuma; upgrade that first (kuma-cp migrate up)");
 }
 
 Status check_empty(Store& into, const KindRegistry& kinds) {

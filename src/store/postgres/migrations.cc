@@ -9,10 +9,10 @@ namespace {
 constexpr std::int64_t kLock = 0x544d534831;
 
 Status run_step(PostgresConnection& connection, const Migration& step) {
-  Result<std::vector<PostgresRows>> run = connection.run(
-      fmt::format("BEGIN; {} ;INSERT INTO taskmesh.schema_migrations (version, name, min_compatible) "
-                  "VALUES ({}, '{}', {}); COMMIT",
-                  step.sql, step.version, step.name, step.min_compatible));
+  Result<std::vector<PostgresRows>> run =
+      connection.run(fmt::format("BEGIN; {} ;INSERT INTO taskmesh.schema_migrations (version, name, min_compatible) "
+                                 "VALUES ({}, '{}', {}); COMMIT",
+                                 step.sql, step.version, step.name, step.min_compatible));
   if (run.has_value()) return {};
   (void)connection.run("ROLLBACK");
   return with_context(std::move(run).error(), "migration " + step.name);
@@ -20,10 +20,10 @@ Status run_step(PostgresConnection& connection, const Migration& step) {
 
 Status run_missing(PostgresConnection& connection, const std::function<void(const Migration&)>& done,
                    std::span<const Migration> steps) {
-  MESH_RETURN_IF_ERROR(connection.run(
-      "CREATE SCHEMA IF NOT EXISTS taskmesh; CREATE TABLE IF NOT EXISTS taskmesh.schema_migrations ("
-      "version int PRIMARY KEY, name text NOT NULL, min_compatible int NOT NULL, "
-      "applied timestamptz NOT NULL DEFAULT now())"));
+  MESH_RETURN_IF_ERROR(
+      connection.run("CREATE SCHEMA IF NOT EXISTS taskmesh; CREATE TABLE IF NOT EXISTS taskmesh.schema_migrations ("
+                     "version int PRIMARY KEY, name text NOT NULL, min_compatible int NOT NULL, "
+                     "applied timestamptz NOT NULL DEFAULT now())"));
   MESH_TRY(const SchemaState schema, read_schema(connection));
   for (const Migration& step : steps) {
     if (step.version <= schema.version) continue;
@@ -59,7 +59,8 @@ Status migrate_up(PostgresConnection& connection, const std::function<void(const
   MESH_RETURN_IF_ERROR(connection.run("SET statement_timeout = 0; SET lock_timeout = 0"));
   MESH_RETURN_IF_ERROR(connection.run(fmt::format("SELECT pg_advisory_lock({})", kLock)));
   Status status = run_missing(connection, done, steps);
-  const Result<std::vector<PostgresRows>> unlocked = connection.run(fmt::format("SELECT pg_advisory_unlock({})", kLock));
+  const Result<std::vector<PostgresRows>> unlocked =
+      connection.run(fmt::format("SELECT pg_advisory_unlock({})", kLock));
   if (status.has_value() && !unlocked.has_value()) return Error(unlocked.error());
   return status;
 }

@@ -21,7 +21,11 @@ std::vector<Migration> steps() {
 
 Status up(const PostgresServer& server, const std::vector<Migration>& all, std::vector<std::string>* done = nullptr) {
   return migrate_up(
-      *connect(server), [&](const Migration& step) { if (done != nullptr) done->push_back(step.name); }, all);
+      *connect(server),
+      [&](const Migration& step) {
+        if (done != nullptr) done->push_back(step.name);
+      },
+      all);
 }
 
 std::string why_not(int version, int min_compatible) {
@@ -53,9 +57,8 @@ TEST(Migrations, MayBeStartedByManyAtOnce) {
   {
     std::vector<std::jthread> programs;
     for (int i = 0; i < 6; ++i)
-      programs.emplace_back([&] {
-        EXPECT_TRUE(migrate_up(*connect(server), [&](const Migration&) { ++ran; }, steps()).has_value());
-      });
+      programs.emplace_back(
+          [&] { EXPECT_TRUE(migrate_up(*connect(server), [&](const Migration&) { ++ran; }, steps()).has_value()); });
   }
   EXPECT_EQ(ran, 2);
   EXPECT_EQ(ask_sql(server, "SELECT count(*) FROM taskmesh.second"), "1");

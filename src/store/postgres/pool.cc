@@ -19,10 +19,9 @@ Result<PostgresPool::Borrowed> PostgresPool::borrow() {
     std::unique_lock lock(mutex_);
     const auto may_have_one = [&] { return !idle_.empty() || settings_.at_most == 0 || open_ < settings_.at_most; };
     if (!given_back_.wait_for(lock, settings_.wait, may_have_one))
-      return error(ErrorKind::Unavailable,
-                   fmt::format("database \"{}\" at {}:{}: all {} connections are in use "
-                               "(store.postgres.maxOpenConnections)",
-                               server_.database, server_.host, server_.port, open_));
+      return error(ErrorKind::Unavailable, fmt::format("database \"{}\" at {}:{}: all {} connections are in use "
+                                                       "(store.postgres.maxOpenConnections)",
+                                                       server_.database, server_.host, server_.port, open_));
     if (!idle_.empty()) {
       Idle taken = std::move(idle_.back());
       idle_.pop_back();
@@ -70,9 +69,9 @@ Status PostgresPool::look_after() {
   {
     std::lock_guard lock(mutex_);
     // The longest idle are in front.
-    while (!idle_.empty() && (now >= idle_.front().old ||
-                              (settings_.max_idle > Duration::zero() && open_ > settings_.keep_open &&
-                               now - idle_.front().since > settings_.max_idle))) {
+    while (!idle_.empty() &&
+           (now >= idle_.front().old || (settings_.max_idle > Duration::zero() && open_ > settings_.keep_open &&
+                                         now - idle_.front().since > settings_.max_idle))) {
       closed.push_back(std::move(idle_.front()));
       idle_.erase(idle_.begin());
       --open_;

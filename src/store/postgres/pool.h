@@ -12,12 +12,12 @@
 namespace mesh {
 
 struct PostgresPoolSettings {
-  std::size_t keep_open = 0;                       // idle ones beyond this may grow old
-  std::size_t at_most = 50;                        // zero: no limit
-  Duration max_idle = std::chrono::minutes(30);    // zero: no limit
-  Duration max_age = std::chrono::hours(1);        // zero: no limit
+  std::size_t keep_open = 0;                     // idle ones beyond this may grow old
+  std::size_t at_most = 50;                      // zero: no limit
+  Duration max_idle = std::chrono::minutes(30);  // zero: no limit
+  Duration max_age = std::chrono::hours(1);      // zero: no limit
   Duration max_age_jitter = std::chrono::minutes(1);
-  Duration wait = std::chrono::seconds(5);         // for a connection, when all are in use
+  Duration wait = std::chrono::seconds(5);  // for a connection, when all are in use
 };
 
 class PostgresPool {

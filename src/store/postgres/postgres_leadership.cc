@@ -117,12 +117,11 @@ bool PostgresLeadership::take_lead(SteadyTime asked) {
 
 // What cannot be asked stays as it was: who is cut off from the database knows nothing of the others.
 bool PostgresLeadership::look_round() {
-  const Result<PostgresRows> rows =
-      store_.pool().with([&](PostgresConnection& connection) -> Result<PostgresRows> {
-        MESH_RETURN_IF_ERROR(connection.ask(
-            kTake, {kInstance + settings_.holder, settings_.holder, milliseconds(settings_.holds)}));
-        return connection.ask(kLookRound, {kInstance, settings_.holder});
-      });
+  const Result<PostgresRows> rows = store_.pool().with([&](PostgresConnection& connection) -> Result<PostgresRows> {
+    MESH_RETURN_IF_ERROR(
+        connection.ask(kTake, {kInstance + settings_.holder, settings_.holder, milliseconds(settings_.holds)}));
+    return connection.ask(kLookRound, {kInstance, settings_.holder});
+  });
   if (!rows.has_value()) return false;
   std::set<std::string> found;
   for (int row = 0; row < rows->count(); ++row) found.emplace(rows->text(row, 0));

@@ -15,8 +15,7 @@ struct Instance {
   explicit Instance(const PostgresServer& server, std::string name, std::chrono::milliseconds holds = 60s)
       : store(open_at(server)),
         leadership(std::make_unique<PostgresLeadership>(
-            PostgresLeadership::Settings{.holder = std::move(name), .renew = 20ms, .holds = holds}, *store,
-            [this] {
+            PostgresLeadership::Settings{.holder = std::move(name), .renew = 20ms, .holds = holds}, *store, [this] {
               std::lock_guard lock(mutex);
               changed.notify_all();
             })) {}

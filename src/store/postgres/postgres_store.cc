@@ -38,9 +38,8 @@ Condition condition_of(const Query& query) {
 }
 
 bool has_zero(const Query& query) {
-  const bool in_labels = std::ranges::any_of(query.labels, [](const auto& label) {
-    return label.first.contains('\0') || label.second.contains('\0');
-  });
+  const bool in_labels = std::ranges::any_of(
+      query.labels, [](const auto& label) { return label.first.contains('\0') || label.second.contains('\0'); });
   return in_labels || query.mesh.contains('\0') || query.name_contains.contains('\0');
 }
 
@@ -89,8 +88,8 @@ Result<Revision> PostgresStore::write_fenced(std::vector<Write> writes, Fence fe
 
 Result<Resource> PostgresStore::get(const ResourceKey& key) const {
   if (key.kind == nullptr || has_zero(key)) return not_there(key);
-  static const std::string kGet = fmt::format(
-      "SELECT {} FROM taskmesh.resources r WHERE kind = $1 AND mesh = $2 AND name = $3", kResourceColumns);
+  static const std::string kGet =
+      fmt::format("SELECT {} FROM taskmesh.resources r WHERE kind = $1 AND mesh = $2 AND name = $3", kResourceColumns);
   MESH_TRY(const PostgresRows rows, inside_->pool.with([&](PostgresConnection& connection) {
     return connection.ask(kGet, {key.kind->name, key.mesh, key.name});
   }));
@@ -116,15 +115,13 @@ Result<Page> PostgresStore::list(const Query& query) const {
   }
   // The total is there even when the page is empty; when all is asked for, all that came is the total.
   const std::string total =
-      cut.empty() ? "NULL::bigint"
-                  : fmt::format("(SELECT count(*) FROM taskmesh.resources WHERE {})", condition.sql);
+      cut.empty() ? "NULL::bigint" : fmt::format("(SELECT count(*) FROM taskmesh.resources WHERE {})", condition.sql);
   const std::string sql = fmt::format(
       "SELECT {}, {} FROM (SELECT {}) AS one(total) LEFT JOIN LATERAL (SELECT * FROM taskmesh.resources WHERE {} "
       "ORDER BY mesh, name{}) AS r ON true",
       "one.total", kResourceColumns, total, condition.sql, cut);
-  MESH_TRY(const PostgresRows rows, inside_->pool.with([&](PostgresConnection& connection) {
-    return connection.ask(sql, parameters);
-  }));
+  MESH_TRY(const PostgresRows rows,
+           inside_->pool.with([&](PostgresConnection& connection) { return connection.ask(sql, parameters); }));
   page.items.reserve(static_cast<std::size_t>(rows.count()));
   for (int row = 0; row < rows.count(); ++row) {
     if (rows.is_null(row, 1)) continue;  // nothing but the total

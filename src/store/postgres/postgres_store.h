@@ -1,8 +1,8 @@
-// The store that several control planes share: a PostgreSQL database. Reads are queries, so every instance sees what any
-// of them has written; the change feed tells each of what the others wrote within milliseconds.
+// The store that several control planes share: a PostgreSQL database. Reads are queries, so every instance sees what
+// any of them has written; the change feed tells each of what the others wrote within milliseconds.
 //
-// An instance that is cut off from the database answers reads and writes with Unavailable; its readers of the feed wait,
-// and get what they missed when it is back.
+// An instance that is cut off from the database answers reads and writes with Unavailable; its readers of the feed
+// wait, and get what they missed when it is back.
 #pragma once
 
 #include <memory>
@@ -25,8 +25,8 @@ class PostgresStore final : public Store {
     std::size_t remembered_deletions = 100'000;
   };
 
-  // Unavailable, naming the database, the reason and what to do, when it cannot be reached or its schema is not one that
-  // this build can work with.
+  // Unavailable, naming the database, the reason and what to do, when it cannot be reached or its schema is not one
+  // that this build can work with.
   static Result<std::unique_ptr<PostgresStore>> open(Settings settings, const KindRegistry& registry);
   ~PostgresStore() override;
 

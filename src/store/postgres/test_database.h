@@ -70,8 +70,7 @@ inline const KindRegistry& kinds() {
   return registry;
 }
 
-inline std::unique_ptr<PostgresStore> open_at(const PostgresServer& server,
-                                              std::size_t remembered_deletions = 10'000) {
+inline std::unique_ptr<PostgresStore> open_at(const PostgresServer& server, std::size_t remembered_deletions = 10'000) {
   PostgresStore::Settings settings;
   settings.server = server;
   settings.pool.at_most = 10;

@@ -145,8 +145,7 @@ Status PostgresWriter::transact(PostgresConnection& connection, std::span<Reques
            connection.run("BEGIN; SELECT revision, epoch, pg_current_xact_id() FROM taskmesh.store FOR UPDATE"));
   const PostgresRows& row = begun.back();
   progress.id = row.text(0, 2);
-  MESH_TRY(const Revision before,
-           settle_epoch(connection, row.text(0, 1), static_cast<Revision>(row.number(0, 0))));
+  MESH_TRY(const Revision before, settle_epoch(connection, row.text(0, 1), static_cast<Revision>(row.number(0, 0))));
 
   std::map<std::string, std::pair<std::string, std::uint64_t>> leaders;
   if (std::ranges::any_of(group, [](const Request& request) { return request.fence.has_value(); })) {
@@ -171,9 +170,10 @@ Status PostgresWriter::transact(PostgresConnection& connection, std::span<Reques
   }
   MESH_RETURN_IF_ERROR(save(connection, draft));
   progress.is_committing = true;
-  MESH_RETURN_IF_ERROR(connection.run(fmt::format("UPDATE taskmesh.store SET revision = {0}; SELECT pg_notify('{1}', "
-                                                  "'{0}'); COMMIT",
-                                                  draft.revision(), kChangesChannel)));
+  MESH_RETURN_IF_ERROR(
+      connection.run(fmt::format("UPDATE taskmesh.store SET revision = {0}; SELECT pg_notify('{1}', "
+                                 "'{0}'); COMMIT",
+                                 draft.revision(), kChangesChannel)));
   feed_.note(draft.revision());
   return {};
 }
@@ -219,12 +219,12 @@ Status PostgresWriter::forget_old_deletions(PostgresConnection& connection, std:
   deletions_since_forgetting_ += new_ones;
   if (deletions_since_forgetting_ * 10 < remembered_deletions_) return {};
   deletions_since_forgetting_ = 0;
-  MESH_RETURN_IF_ERROR(connection.run(fmt::format(
-      "WITH last AS (SELECT revision FROM taskmesh.deletions ORDER BY revision DESC OFFSET {} LIMIT 1),"
-      "gone AS (DELETE FROM taskmesh.deletions WHERE revision <= (SELECT revision FROM last)) "
-      "UPDATE taskmesh.store SET forgotten = greatest(forgotten, (SELECT revision FROM last)) "
-      "WHERE EXISTS (SELECT FROM last)",
-      remembered_deletions_)));
+  MESH_RETURN_IF_ERROR(connection.run(
+      fmt::format("WITH last AS (SELECT revision FROM taskmesh.deletions ORDER BY revision DESC OFFSET {} LIMIT 1),"
+                  "gone AS (DELETE FROM taskmesh.deletions WHERE revision <= (SELECT revision FROM last)) "
+                  "UPDATE taskmesh.store SET forgotten = greatest(forgotten, (SELECT revision FROM last)) "
+                  "WHERE EXISTS (SELECT FROM last)",
+                  remembered_deletions_)));
   return {};
 }
 

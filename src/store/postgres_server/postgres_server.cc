@@ -61,8 +61,8 @@ PostgresServerProcess::PostgresServerProcess(std::vector<std::string> settings) 
   std::ofstream(folder_ / "password") << kPassword << "\n";
   give_to_server(folder_ / "password");
   give_to_server(folder_);
-  run({program("initdb"), "-D", folder_ / "data", "-U", kUser, "-A", "scram-sha-256", "--pwfile",
-       folder_ / "password", "-E", "UTF8", "--locale=C", "--no-sync"});
+  run({program("initdb"), "-D", folder_ / "data", "-U", kUser, "-A", "scram-sha-256", "--pwfile", folder_ / "password",
+       "-E", "UTF8", "--locale=C", "--no-sync"});
   port_ = free_port();
   start();
 }
@@ -80,7 +80,8 @@ fs::path PostgresServerProcess::program(const std::string& name) const {
     const fs::path candidate = version.path() / "bin" / name;
     if (fs::exists(candidate) && found < candidate) found = candidate;
   }
-  if (found.empty()) give_up("there is no " + name + " in /usr/lib/postgresql/*/bin; install the package \"postgresql\"");
+  if (found.empty())
+    give_up("there is no " + name + " in /usr/lib/postgresql/*/bin; install the package \"postgresql\"");
   return found;
 }
 

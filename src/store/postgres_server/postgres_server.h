@@ -23,7 +23,7 @@ class PostgresServerProcess {
   PostgresServerProcess(const PostgresServerProcess&) = delete;
   PostgresServerProcess& operator=(const PostgresServerProcess&) = delete;
 
-  int port() const { return port_; }  // on 127.0.0.1
+  int port() const { return port_; }                               // on 127.0.0.1
   const std::filesystem::path& folder() const { return folder_; }  // the server's user may read what is put here
   void give_to_server(const std::filesystem::path& file) const;    // makes the server's user its only reader
 
