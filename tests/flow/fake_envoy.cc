@@ -282,11 +282,9 @@ bool FakeEnvoy::wait(const std::function<bool()>& reached) {
       std::chrono::steady_clock::now() + std::chrono::seconds(10);  // NOLINT(house): a test that hangs
   while (!reached()) {
     std::unique_lock lock(state_->mutex);
-    if (state_->changed.wait_until(lock, std::min(deadline, std::chrono::steady_clock::now() +
-                                                                std::chrono::milliseconds(50))) ==  // NOLINT(house)
-            std::cv_status::timeout &&
-        std::chrono::steady_clock::now() >= deadline)  // NOLINT(house)
-      return false;
+    const auto now = std::chrono::steady_clock::now();  // NOLINT(house)
+    if (now >= deadline) return false;
+    state_->changed.wait_until(lock, std::min(deadline, now + std::chrono::milliseconds(50)));
   }
   return true;
 }
