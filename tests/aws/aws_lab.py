@@ -14,15 +14,18 @@ import re
 import socketserver
 import ssl
 import subprocess
+import sys
 import threading
 import urllib.parse
 import xml.etree.ElementTree
+import xml.sax.saxutils
 
 import lab
 
 ACCOUNT = "123456789012"
 MOTO = lab.ROOT / ".tools/moto/bin/moto_server"
 FORM = "application/x-www-form-urlencoded"
+GLOBAL_SERVICES = ("iam", "route53")  # signed for one region, wherever one is
 
 
 def now():
@@ -36,6 +39,10 @@ def sign(secret, date, region, service, text):
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
+def error_document(code, message):
+    return f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{xml.sax.saxutils.escape(message)}</Message></Error></ErrorResponse>".encode()
+
+
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
@@ -43,11 +50,23 @@ class Server(http.server.ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)  # without asking DNS for our own name
         self.server_name, self.server_port = self.server_address[:2]
 
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):  # who asked may have been killed
+            super().handle_error(request, client_address)
+
 
 class Refused(Exception):
     def __init__(self, code):
         super().__init__(code)
         self.code = code
+
+
+class Cut(Exception):
+    """The answer does not come, or only its first half."""
+
+    def __init__(self, status=None, answer=b""):
+        super().__init__("cut")
+        self.status, self.answer = status, answer
 
 
 class Moto:
@@ -63,11 +82,11 @@ class Moto:
         self.process.kill()
         self.process.wait()
 
-    def send(self, body, service, key="AKIATESTS"):
+    def send(self, body, service, key="AKIATESTS", method="POST", path="/", content_type=FORM):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request("POST", "/", body, {
-                "content-type": FORM, "host": f"{service}.amazonaws.com",
+            connection.request(method, path, body, {
+                "content-type": content_type, "host": f"{service}.amazonaws.com",
                 "authorization": f"AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"})
             answer = connection.getresponse()
             return answer.status, answer.read()
@@ -103,7 +122,10 @@ class Moto:
 
 
 class StandIn:
-    """Verifies, then hands on to moto. Keeps a journal of (action, outcome)."""
+    """Verifies, then hands on to moto. Keeps a journal of (action, outcome). `route53` has rules of its own, see
+    route53_lab.py."""
+
+    route53 = None
 
     def __init__(self, moto, directory, address="10.77.0.1", port=8443):
         self.moto, self.sessions, self.journal, self.lock = moto, {}, [], threading.Lock()
@@ -122,14 +144,23 @@ class StandIn:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                status, answer = stand_in.answer(self.path, dict((k.lower(), v) for k, v in self.headers.items()), body)
+            def serve(self):
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                try:
+                    status, answer = stand_in.answer(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                    sent = answer
+                except Cut as cut:
+                    self.close_connection = True
+                    status, answer, sent = cut.status, cut.answer, cut.answer[:len(cut.answer) // 2]
+                    if status is None:
+                        return
                 self.send_response(status)
                 self.send_header("content-type", "text/xml")
                 self.send_header("content-length", str(len(answer)))
                 self.end_headers()
-                self.wfile.write(answer)
+                self.wfile.write(sent)
+
+            do_GET = do_POST = serve
 
             def log_message(self, *_):
                 pass
@@ -153,24 +184,28 @@ class StandIn:
         with self.lock:
             return sum(name == action for name, _ in self.journal)
 
-    def answer(self, path, headers, body):
-        action = urllib.parse.parse_qs(body.decode()).get("Action", ["?"])[0]
+    def answer(self, method, path, headers, body):
+        is_route53 = self.route53 and path.startswith("/2013-04-01/")
+        action = self.route53.action(method, path) if is_route53 else urllib.parse.parse_qs(body.decode()).get("Action", ["?"])[0]
+        outcome = "cut"
         try:
-            service = self.verify(path, headers, body)
+            service, key = self.verify(method, path, headers, body)
             if self.fault and self.fault[0] == service:
                 status, answer = self.fault[1], b"<html>down</html>"
+            elif is_route53 and service == "route53":
+                status, answer = self.route53.answer(action, method, path, body)
             else:
-                key = re.search("Credential=([^/]+)/", headers["authorization"]).group(1)
                 status, answer = self.moto.send(body, service, key)
             outcome = str(status)
+            return status, answer
         except Refused as refused:
-            status, outcome = 403, refused.code
-            answer = f"<ErrorResponse><Error><Type>Sender</Type><Code>{refused.code}</Code><Message>no</Message></Error></ErrorResponse>".encode()
-        with self.lock:
-            self.journal.append((action, outcome))
-        return status, answer
+            outcome = refused.code
+            return 403, error_document(refused.code, "no")
+        finally:
+            with self.lock:
+                self.journal.append((action, outcome))
 
-    def verify(self, path, headers, body):
+    def verify(self, method, path, headers, body):
         found = re.fullmatch(r"AWS4-HMAC-SHA256 Credential=(\w+)/(\d{8})/([\w-]+)/(\w+)/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})",
                              headers.get("authorization", ""))
         if not found:
@@ -192,11 +227,16 @@ class StandIn:
         if any(name.startswith("x-amz-") and name not in signed for name in headers):
             raise Refused("SignatureDoesNotMatch")
         lines = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in signed)
-        canonical = "\n".join(["POST", path, "", lines, names, hashlib.sha256(body).hexdigest()])
+        where, _, query = path.partition("?")
+        pairs = sorted((urllib.parse.quote(name, safe="-_.~"), urllib.parse.quote(value, safe="-_.~"))
+                       for name, value in urllib.parse.parse_qsl(query, keep_blank_values=True))
+        canonical = "\n".join([method, where, "&".join(f"{name}={value}" for name, value in pairs), lines, names, hashlib.sha256(body).hexdigest()])
         text = "\n".join(["AWS4-HMAC-SHA256", date, f"{day}/{region}/{service}/aws4_request", hashlib.sha256(canonical.encode()).hexdigest()])
         if not hmac.compare_digest(sign(session["SecretAccessKey"], date, region, service, text), signature):
             raise Refused("SignatureDoesNotMatch")
-        return service
+        if service in GLOBAL_SERVICES and region != "us-east-1":
+            raise Refused("SignatureDoesNotMatch")
+        return service, key
 
 
 class TaskAgent:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the tests of ECS task identity: run.py [--bin DIR] [test_ecs_identity …]. Needs tools/fetch_moto once."""
+"""Runs the tests against the AWS emulator: run_aws.py [--bin DIR] [test_ecs_identity …]. Needs tools/fetch_moto once."""
 import pathlib
 import sys
 
