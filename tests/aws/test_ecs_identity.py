@@ -1,6 +1,7 @@
 """Tasks prove their IAM roles, end to end: roles made in moto, our stand-in verifies signatures, real Envoys."""
 import datetime
 import os
+import re
 import sys
 import time
 import unittest
@@ -8,6 +9,7 @@ import unittest
 import aws_lab
 import lab
 import mesh_case
+import test_zone_proxies
 
 CACHE = 3  # seconds
 KV, APP = "kv-task", "demo-app-task"
@@ -49,7 +51,7 @@ class AwsCase(mesh_case.MeshCase):
         cls.kv = cls.start_task("kv", "kv-1", KV)
         cls.app = cls.start_task("demo-app", "demo-app-1", APP)
         for task in (cls.kv, cls.app):
-            task.wait_until_ready()
+            task.wait_until_ready(60)
         cls.wait_for_traffic()
 
     @classmethod
@@ -67,7 +69,7 @@ class EcsIdentity(AwsCase):
         """The sidecar says why, and the control plane too; the proxy does not come in."""
         task = self.start_task(service, name, role, **more)
         for text in expected:
-            lab.wait_for(lambda: text in task.sidecar.log(), f'the log of {name} says "{text}"', timeout=15)
+            lab.wait_for(lambda: text in task.sidecar.log(), f'the log of {name} says "{text}"', timeout=60)
         self.assertEqual(self.control_plane.api("GET", f"/meshes/default/dataplanes/{name}").status, 404)
         self.addCleanup(task.sidecar.kill)
         return task
@@ -78,6 +80,40 @@ class EcsIdentity(AwsCase):
         # One credential each, although each proxy opens several streams; two roles, and never one call per stream.
         self.assertLessEqual(self.aws.count("GetCallerIdentity"), 4)
         self.assertEqual({outcome for _, outcome in self.aws.journal}, {"200"})
+
+    def test_01b_metrics_tell_what_aws_was_asked(self):
+        text = self.control_plane.diagnostics("/metrics").text
+
+        def metric(name, **labels):
+            return sum(float(value) for found, value in re.findall(rf"(?m)^{name}{{(.*?)}} (\S+)$", text)
+                       if all(f'{key}="{wanted}"' in found for key, wanted in labels.items()))
+        self.assertEqual(metric("aws_calls_total", operation="GetCallerIdentity", result="ok"), self.aws.count("GetCallerIdentity"))
+        self.assertEqual(metric("aws_call_duration_seconds_count", operation="GetCallerIdentity"), self.aws.count("GetCallerIdentity"))
+        self.assertGreaterEqual(metric("aws_calls_total", operation="GetRole", result="ok"), 2)
+        self.assertEqual(metric("aws_calls_total", result="refused") + metric("aws_calls_total", result="throttled"), 0)
+        self.assertEqual(metric("aws_answers_total", what="proof", **{"from": "call"}), self.aws.count("GetCallerIdentity"))
+        for name in ("aws_calls_total", "aws_call_duration_seconds", "aws_answers_total", "aws_proofs_refused_unasked_total", "aws_calls_held_back_total"):
+            self.assertRegex(text, rf"(?m)^# HELP {name} \S")
+
+    def test_01c_zone_proxies_prove_roles_of_their_type(self):
+        def start(role, name, iam_role):
+            def environment():
+                agent = aws_lab.TaskAgent(name, self.aws, iam_role)
+                self.addCleanup(agent.close)
+                return agent.environment
+            proxy = test_zone_proxies.ZoneProxy(self.lab, self.control_plane, role, name, arguments=["--auth-type=aws"], environment=environment)
+            self.addCleanup(proxy.part.kill)
+            return proxy
+        for role in ("ingress", "egress"):
+            self.moto.create_role(f"zone-{role}", {"kuma.io/type": role})
+        for role, other in (("ingress", "egress"), ("egress", "ingress")):
+            start(role, f"zone-{role}-1", f"zone-{role}").wait_until_ready(60)
+            refused = start(role, f"zone-{role}-2", f"zone-{other}")
+            lab.wait_for(lambda: f'kuma.io/type is "{other}", must be "{role}"' in refused.part.log(), "it is told why it may not come in", 60)
+            self.assertEqual(refused.resource().status, 404)
+        refused = start("egress", "zone-egress-3", KV)
+        lab.wait_for(lambda: 'kuma.io/type is "dataplane", must be "egress"' in refused.part.log(), "a task's role is none of a zone proxy", 60)
+        self.refused("kv-11", "zone-ingress", 'kuma.io/type is "ingress", must be "dataplane"')
 
     def test_02_a_role_of_another_service_is_refused_in_words(self):
         self.refused("kv-2", APP, '"demo-app other"', 'claims service "kv"', "123456789012")
@@ -99,26 +135,26 @@ class EcsIdentity(AwsCase):
 
     def test_06_a_task_without_a_role_says_so_and_never_asks_the_host(self):
         task = self.start_task("kv", "kv-8", None)
-        self.assertEqual(task.sidecar.wait(10), 1)
+        self.assertEqual(task.sidecar.wait(60), 1)
         self.assertIn("taskRoleArn", task.sidecar.log())
 
     def test_07_an_unverified_control_plane_gets_no_proof(self):
         task = self.start_task("kv", "kv-9", KV, extra=("--skip-verify",))
-        self.assertEqual(task.sidecar.wait(10), 1)
+        self.assertEqual(task.sidecar.wait(60), 1)
         self.assertIn("--skip-verify", task.sidecar.log())
 
     def test_08_a_role_that_loses_its_tags_loses_its_streams_and_comes_back_with_them(self):
         self.moto.untag(KV, "kuma.io/mesh")
-        lab.wait_for(lambda: "proxy default.kv-1 is sent away" in self.control_plane.part.log(), "kv-1 is sent away", CACHE + 5)
+        lab.wait_for(lambda: "proxy default.kv-1 is sent away" in self.control_plane.part.log(), "kv-1 is sent away", 60)
         waiting = self.refused("kv-10", KV, "has no tag kuma.io/mesh")
         self.moto.tag(KV, "kuma.io/mesh", "default")
         begin = time.monotonic()
-        waiting.wait_until_ready(CACHE + 10)
+        waiting.wait_until_ready(60)
         print(f"kv-10 joined {time.monotonic() - begin:.1f} s after its role got the tag", file=sys.stderr)
-        lab.wait_for(lambda: self.app.counter().json().get("instance") in ("kv-1", "kv-10"), "traffic flows again", 30)
+        lab.wait_for(lambda: self.app.counter().json().get("instance") in ("kv-1", "kv-10"), "traffic flows again", 60)
 
     def test_09_an_outage_of_aws_keeps_who_is_in_and_says_what_is_down(self):
-        lab.wait_for(lambda: self.app.counter().status == 200, "traffic flows", 30)
+        lab.wait_for(lambda: self.app.counter().status == 200, "traffic flows", 60)
         self.aws.fault = ("sts", 503)
         try:
             with lab.Traffic(self.app.counter) as traffic:
@@ -133,7 +169,7 @@ class EcsIdentity(AwsCase):
         self.control_plane.kill()
         self.control_plane.start().wait_until_ready()
         lab.wait_for(lambda: self.control_plane.overview("demo-app-1")["dataplaneInsight"]["subscriptions"][-1].get("disconnectTime") is None and
-                     self.aws.count("GetCallerIdentity") > before, "they are connected again", 30)
+                     self.aws.count("GetCallerIdentity") > before, "they are connected again", 60)
         self.assertEqual(self.app.counter().status, 200)
 
     def test_11_no_log_holds_a_credential(self):

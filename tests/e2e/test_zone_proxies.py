@@ -15,6 +15,8 @@ KEYS = {"ingress": "zoneIngressInsight", "egress": "zoneEgressInsight"}
 
 
 class ZoneProxy:
+    """`environment` may be a function: it is asked once the proxy's namespace is there."""
+
     def __init__(self, the_lab, control_plane, role, name, token=None, arguments=(), environment=None):
         self.name, self.role, self.control_plane = name, role, control_plane
         self.address = the_lab.add_namespace(name)
@@ -31,7 +33,7 @@ class ZoneProxy:
         if token:
             (self.directory / "token").write_text(token)
             command += ["--dataplane-token-file", self.directory / "token"]
-        self.part = lab.Part(the_lab, f"{name}-sidecar", name, command, environment or {})
+        self.part = lab.Part(the_lab, f"{name}-sidecar", name, command, (environment() if callable(environment) else environment) or {})
 
     def resource(self):
         return self.control_plane.api("GET", f"{PATHS[self.role]}/{self.name}")
