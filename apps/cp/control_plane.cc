@@ -20,6 +20,7 @@
 #include "dpserver/server_keys.h"
 #include "model/builtin.h"
 #include "policies/all.h"
+#include "policy/matching.h"
 #include "store/secrets.h"
 #include "wire/file_watch.h"
 
@@ -30,7 +31,7 @@ namespace {
 Selects selects_by(std::vector<const Policy*> policies) {
   return [policies = std::move(policies)](const Resource& policy, const Resource& dataplane) {
     for (const Policy* kind : policies)
-      if (kind->kind().name == policy.key.kind->name) return kind->selects(policy, dataplane);
+      if (kind->kind().name == policy.key.kind->name) return concerns(*kind, policy, dataplane);
     return true;
   };
 }
@@ -221,7 +222,8 @@ Status ControlPlane::Rooms::start_api() {
     });
   }
   MESH_TRY(ApiListeners listeners, api_listeners(settings));
-  MESH_TRY(api, ApiServer::start(loop, ApiParts{*store, *admission, kinds, *issuer, *verifier, configs.get(), clock},
+  MESH_TRY(api, ApiServer::start(loop, ApiParts{*store, *admission, kinds, *issuer, *verifier, configs.get(), clock,
+                                                  policies_for},
                                  api_settings(settings, instance_id), std::move(listeners)));
   if (api_files) api_files->start();
   return {};

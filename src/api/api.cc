@@ -27,6 +27,7 @@ Router make_router(const Context& context) {
   add_overview_routes(router, context);
   add_insight_routes(router, context);
   add_inspect_routes(router, context);
+  add_match_routes(router, context);
   add_service_routes(router, context);
   add_token_routes(router, context);
   add_about_routes(router, context);

@@ -53,6 +53,9 @@ struct ApiParts {
   const TokenVerifier& verifier;
   const ProxyConfigSource* configs = nullptr;  // null: `_config` answers 404
   const Clock& clock;
+  // Those of `policies`, all of one mesh, that select this Dataplane; within a kind the one that counts more later.
+  std::function<std::vector<const Resource*>(const std::vector<Resource>& policies, const Resource& dataplane)>
+      policies_for = [](const auto&, const auto&) { return std::vector<const Resource*>(); };
 };
 
 // Requests to responses. Thread-safe: it holds nothing that changes.

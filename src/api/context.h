@@ -20,6 +20,7 @@ void add_resource_routes(Router& router, const Context& context);  // every kind
 void add_overview_routes(Router& router, const Context& context);  // …/_overview
 void add_insight_routes(Router& router, const Context& context);   // /mesh-insights, /service-insights, /global-insight
 void add_inspect_routes(Router& router, const Context& context);   // …/dataplanes/{name}/_config, /_kri/{kri}
+void add_match_routes(Router& router, const Context& context);     // …/dataplanes/{name}/policies
 void add_service_routes(Router& router, const Context& context);   // …/meshservices/{name}/_hostnames
 void add_token_routes(Router& router, const Context& context);     // /tokens/…
 

@@ -22,7 +22,16 @@ void ApiTest::make_api(ApiSettings settings) {
   settings.instance_id = "cp-1";
   settings.hostname = "host";
   settings.config_json = [] { return std::string(R"({"mode":"zone"})"); };
-  api.emplace(ApiParts{store, *admission, kinds, issuer, verifier, &configs, clock}, std::move(settings));
+  // Here a policy selects the Dataplanes that its label "for" begins the names of.
+  const auto policies_for = [](const std::vector<Resource>& policies, const Resource& dataplane) {
+    std::vector<const Resource*> found;
+    for (const Resource& policy : policies)
+      if (const auto label = policy.labels.find("for");
+          label != policy.labels.end() && dataplane.key.name.starts_with(label->second))
+        found.push_back(&policy);
+    return found;
+  };
+  api.emplace(ApiParts{store, *admission, kinds, issuer, verifier, &configs, clock, policies_for}, std::move(settings));
 }
 
 wire::Request ApiTest::request(std::string method, std::string target, std::string body, As as) const {

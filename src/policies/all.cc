@@ -5,6 +5,7 @@
 
 #include "policies/meshtimeout/mesh_timeout.h"
 #include "policies/meshtrafficpermission/mesh_traffic_permission.h"
+#include "policy/matching.h"
 
 namespace mesh {
 
@@ -12,6 +13,20 @@ std::vector<const Policy*> all_policies() { return {&mesh_timeout_policy(), &mes
 
 void add_policy_kinds(KindRegistry& registry) {
   for (const Policy* policy : all_policies()) registry.add(policy->kind());
+}
+
+std::vector<const Resource*> policies_for(const std::vector<Resource>& policies, const Resource& dataplane) {
+  std::vector<const Resource*> found;
+  for (const Policy* policy : all_policies()) {
+    const auto first = static_cast<std::ptrdiff_t>(found.size());
+    for (const Resource& resource : policies) {
+      if (resource.key.kind == &policy->kind() && concerns(*policy, resource, dataplane)) found.push_back(&resource);
+    }
+    std::stable_sort(found.begin() + first, found.end(), [&](const Resource* a, const Resource* b) {
+      return precedence_of(*policy->target_of(*a), *a) < precedence_of(*policy->target_of(*b), *b);
+    });
+  }
+  return found;
 }
 
 std::vector<Resource> default_policies(const std::string& mesh, const std::vector<std::string>& skip) {

@@ -119,6 +119,12 @@ int origin_rank(const std::string& origin) {
 
 }  // namespace
 
+bool concerns(const Policy& of, const Resource& policy, const Resource& dataplane) {
+  const TargetRef* target = of.target_of(policy);
+  return target != nullptr && !is_shadow(policy) &&
+         !select_by(*target, policy, dataplane, dataplane.spec_as<Dataplane>()).empty();
+}
+
 Selection select_by(const TargetRef& target, const Resource& policy, const Resource& dataplane, const Dataplane& spec) {
   if (!is_in_scope(policy, dataplane)) return {};
   switch (target.kind) {

@@ -37,15 +37,17 @@ Selection select_by(const TargetRef& target, const Resource& policy, const Resou
 // A policy that is only tried out: it must not change anything yet.
 bool is_shadow(const Resource& policy);
 
-// For Policy::selects of a kind whose spec is `Spec`.
+// Whether the resource `policy`, of the kind `of`, concerns this Dataplane. When one changes, only the proxies for
+// which this is true get their configuration built again.
+bool concerns(const Policy& of, const Resource& policy, const Resource& dataplane);
+
+// For Policy::target_of of a kind whose spec is `Spec`.
 template <class Spec>
-bool may_concern(const Resource& policy, const Resource& dataplane) {
+const TargetRef* target_in(const Resource& policy) {
   static const TargetRef whole_mesh;
   const Spec* spec = policy.spec.as<Spec>();
-  if (spec == nullptr || is_shadow(policy)) return false;
-  return !select_by(spec->target_ref ? *spec->target_ref : whole_mesh, policy, dataplane,
-                    dataplane.spec_as<Dataplane>())
-              .empty();
+  if (spec == nullptr) return nullptr;
+  return spec->target_ref ? &*spec->target_ref : &whole_mesh;
 }
 
 // Larger counts more.
@@ -77,12 +79,11 @@ struct Matched {
 
 template <class Spec>
 std::vector<Matched<Spec>> matched_policies(const ProxyContext& proxy, const Kind& kind) {
-  static const TargetRef whole_mesh;
   std::vector<Matched<Spec>> found;
   for (const SharedResource& resource : proxy.snapshot.policies_of(kind)) {
     const Spec* spec = resource->spec.as<Spec>();
     if (spec == nullptr || is_shadow(*resource)) continue;
-    const TargetRef& target = spec->target_ref ? *spec->target_ref : whole_mesh;
+    const TargetRef& target = *target_in<Spec>(*resource);
     Selection selection = select_by(target, *resource, proxy.dataplane, proxy.spec);
     if (selection.empty()) continue;
     found.push_back({resource.get(), spec, std::move(selection), precedence_of(target, *resource)});

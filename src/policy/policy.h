@@ -6,6 +6,7 @@
 
 #include "envoy/resource_set.h"
 #include "model/kind.h"
+#include "model/target_ref.h"
 #include "snapshot/snapshot.h"
 
 namespace mesh {
@@ -22,11 +23,8 @@ class Policy {
  public:
   virtual ~Policy() = default;
   virtual const Kind& kind() const = 0;
-  // Whether the resource `policy` of this kind may concern this Dataplane. When one changes, only the proxies for which
-  // this is true get their configuration built again.
-  virtual bool selects(const Resource& policy, const Resource& dataplane) const {
-    return (void)policy, (void)dataplane, true;
-  }
+  // By what a resource of this kind selects proxies; null when it is of another kind.
+  virtual const TargetRef* target_of(const Resource& policy) const = 0;
   // Edits the draft of this proxy's configuration as the policies that select it say. Called in the order of `all.cc`.
   virtual void apply(const ProxyContext& proxy, envoy::ResourceSet& draft) const = 0;
 };

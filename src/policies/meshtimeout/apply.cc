@@ -65,9 +65,7 @@ class MeshTimeoutPolicy final : public Policy {
  public:
   const Kind& kind() const override { return kMeshTimeoutKind; }
 
-  bool selects(const Resource& policy, const Resource& dataplane) const override {
-    return may_concern<MeshTimeout>(policy, dataplane);
-  }
+  const TargetRef* target_of(const Resource& policy) const override { return target_in<MeshTimeout>(policy); }
 
   void apply(const ProxyContext& proxy, envoy::ResourceSet& draft) const override {
     const auto policies = matched_policies<MeshTimeout>(proxy, kMeshTimeoutKind);

@@ -76,9 +76,7 @@ class MeshTrafficPermissionPolicy final : public Policy {
  public:
   const Kind& kind() const override { return kMeshTrafficPermissionKind; }
 
-  bool selects(const Resource& policy, const Resource& dataplane) const override {
-    return may_concern<MeshTrafficPermission>(policy, dataplane);
-  }
+  const TargetRef* target_of(const Resource& policy) const override { return target_in<MeshTrafficPermission>(policy); }
 
   void apply(const ProxyContext& proxy, envoy::ResourceSet& draft) const override {
     if (proxy.snapshot.spec().enabled_ca() == nullptr) return;
