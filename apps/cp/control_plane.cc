@@ -22,14 +22,18 @@
 #include "policies/all.h"
 #include "policy/matching.h"
 #include "store/secrets.h"
+#include "policies/meshtrafficpermission/mesh_traffic_permission.h"
+#include "policies/meshtrafficpermission/reach.h"
 #include "wire/file_watch.h"
 
 namespace mesh {
 namespace {
 
-// Does this policy concern this Dataplane? The kinds say.
-Selects selects_by(std::vector<const Policy*> policies) {
-  return [policies = std::move(policies)](const Resource& policy, const Resource& dataplane) {
+// Does this policy concern this Dataplane? The kinds say; a permission concerns also those who may call by it, where
+// their outbounds follow permissions.
+Selects selects_by(std::vector<const Policy*> policies, bool trims_outbounds) {
+  return [policies = std::move(policies), trims_outbounds](const Resource& policy, const Resource& dataplane) {
+    if (trims_outbounds && policy.key.kind == &kMeshTrafficPermissionKind) return true;
     for (const Policy* kind : policies)
       if (kind->kind().name == policy.key.kind->name) return concerns(*kind, policy, dataplane);
     return true;
@@ -130,9 +134,11 @@ Status ControlPlane::Rooms::start() {
   issuer = std::make_unique<TokenIssuer>(*secrets, clock);
   verifier = std::make_unique<TokenVerifier>(*secrets, clock, std::move(trusts));
 
-  builder = std::make_unique<ConfigBuilder>(
-      settings.multizone.zone.name, all_policies(),
-      OutboundSettings{.service_vip_port = static_cast<std::uint32_t>(settings.dns_server.service_vip_port)});
+  const bool trims_outbounds = settings.experimental.auto_reachable_services;
+  OutboundSettings outbounds{.service_vip_port = static_cast<std::uint32_t>(settings.dns_server.service_vip_port),
+                             .dns_domain = settings.dns_server.domain};
+  if (trims_outbounds) outbounds.may_call = &may_call;
+  builder = std::make_unique<ConfigBuilder>(settings.multizone.zone.name, all_policies(), std::move(outbounds));
   const auto leads = [this] { return leadership->is_leader(); };
   InsightWriterSettings insight_writer = insight_settings(settings, instance_id);
   insight_writer.others = [this] { return leadership->others(); };
@@ -142,9 +148,10 @@ Status ControlPlane::Rooms::start() {
   cleanup = std::make_unique<DataplaneCleanup>(
       offline_settings(settings), *store,
       [this](const ResourceKey& key) { return leader_admission->remove(key, kOurselves); }, clock, leads);
-  pipeline = std::make_unique<Pipeline>(pipeline_settings(settings, instance_id),
-                                        PipelineNeeds{*store, *secrets, BuildsConfig::with(*builder),
-                                                      selects_by(all_policies()), *insights, *cleanup, clock});
+  pipeline = std::make_unique<Pipeline>(
+      pipeline_settings(settings, instance_id),
+      PipelineNeeds{*store, *secrets, BuildsConfig::with(*builder), selects_by(all_policies(), trims_outbounds),
+                    *insights, *cleanup, clock});
   names = std::make_unique<ServiceNames>(std::move(naming), leadership->store(), clock, leads);
   MESH_TRY(route53_parts, mesh::route53_parts(settings, process_environment(), clock, instance_id, store->id()));
   if (route53_parts) {

@@ -50,6 +50,14 @@ TEST(Arguments, MayBeVariablesInstead) {
   EXPECT_EQ(invocation->settings.token.reveal(), "a.b.c");
 }
 
+TEST(Arguments, SayHowTheProxyProvesWhoItIs) {
+  for (const char* type : {"aws", "dataplane-token", "none"})
+    EXPECT_EQ(parse({"run", "--auth-type", type})->settings.auth_type, type);
+  EXPECT_EQ(parse({"run"}, {{"KUMA_DATAPLANE_RUNTIME_AUTH_TYPE", "aws"}})->settings.auth_type, "aws");
+  EXPECT_EQ(parse({"run", "--auth-type=none"}, {{"KUMA_DATAPLANE_RUNTIME_AUTH_TYPE", "aws"}})->settings.auth_type,
+            "none");
+}
+
 TEST(Arguments, WinOverVariablesAndSaySo) {
   const auto invocation = parse({"run", "--name", "a", "--mesh", "m"}, {{"KUMA_DATAPLANE_NAME", "b"}});
   ASSERT_TRUE(invocation) << invocation.error().message();
@@ -73,9 +81,26 @@ TEST(Arguments, MayTurnAFlagOff) {
 }
 
 TEST(Arguments, OfThePeerThatMeanNothingHereAreAcceptedWithARemark) {
-  const auto invocation = parse({"run", "--name=a", "--mesh=m", "--dns-enabled=false", "--dns-coredns-port", "15053"});
+  const auto invocation = parse({"run", "--name=a", "--mesh=m", "--dns-envoy-port=15054", "--transparent-proxy"});
   ASSERT_TRUE(invocation) << invocation.error().message();
   EXPECT_EQ(invocation->remarks.size(), 2);
+}
+
+TEST(Arguments, TurnTheDnsServerOnThatIsOffHere) {
+  const auto off = parse({"run", "--name=a", "--mesh=m", "--bind-outbounds"});
+  ASSERT_TRUE(off) << off.error().message();
+  EXPECT_FALSE(off->settings.serves_names());
+  const auto on = parse({"run", "--name=a", "--mesh=m", "--bind-outbounds", "--dns-enabled"},
+                        {{"KUMA_DNS_PROXY_PORT", "53"}, {"KUMA_DNS_CORE_DNS_PORT", "15053"}});
+  ASSERT_TRUE(on) << on.error().message();
+  EXPECT_TRUE(on->settings.serves_names());
+  EXPECT_EQ(on->settings.dns_port, 53U);
+  EXPECT_THAT(on->settings.features(), testing::IsSupersetOf({"feature-bind-outbounds", "feature-embedded-dns"}));
+  const auto by_the_old_name = parse({"run", "--name=a", "--mesh=m", "--dns-enabled", "--dns-coredns-port", "5353"});
+  ASSERT_TRUE(by_the_old_name) << by_the_old_name.error().message();
+  EXPECT_EQ(by_the_old_name->settings.dns_port, 5353U);
+  EXPECT_FALSE(by_the_old_name->settings.serves_names()) << "there are no addresses for names to lead to";
+  EXPECT_FALSE(parse({"run", "--name=a", "--mesh=m", "--dns-proxy-port", "70000"}));
 }
 
 TEST(Arguments, ThatAreWrongAreNamedWithWhatIsAllowed) {

@@ -56,7 +56,7 @@ Status add_variables(std::map<std::string, std::string>& target, const std::stri
 }
 
 constexpr auto kNothing = [](RunTarget, const std::string&) { return Status(); };
-constexpr const char* kNoDns = "this sidecar runs no DNS server";
+constexpr const char* kNoDns = "the DNS server of this sidecar is set by --dns-enabled and --dns-proxy-port alone";
 constexpr const char* kNoTransparentProxy =
     "ECS tasks cannot run a transparent proxy; use outbounds or --bind-outbounds";
 constexpr const char* kNoRotation = "log files are not rotated by this program";
@@ -121,6 +121,12 @@ const auto kOptions = std::to_array<RunOption>({
      [](T t, V v) { return set_text(t.settings.envoy_component_log_level, v); }},
     {"--bind-outbounds", "KUMA_DATAPLANE_RUNTIME_BIND_OUTBOUNDS", K::Flag, "listen for every service of the mesh on its loopback address",
      [](T t, V v) { return set_bool(t.settings.bind_outbounds, v); }},
+    {"--dns-enabled", "KUMA_DNS_ENABLED", K::Flag, "serve the names of the mesh on 127.0.0.1, with --bind-outbounds (off)",
+     [](T t, V v) { return set_bool(t.settings.dns_enabled, v); }},
+    {"--dns-proxy-port", "KUMA_DNS_PROXY_PORT", K::Value, "UDP port of that DNS server (15053)",
+     [](T t, V v) { return set_number(t.settings.dns_port, v); }},
+    {"--dns-coredns-port", "KUMA_DNS_CORE_DNS_PORT", K::Value, "the old name of --dns-proxy-port",
+     [](T t, V v) { return t.settings.dns_port == 0 ? set_number(t.settings.dns_port, v) : Status(); }},
     {"--metrics-cert-path", "KUMA_DATAPLANE_RUNTIME_METRICS_CERT_PATH", K::Value, "certificate of the metrics listener",
      [](T t, V v) { return set_text(t.settings.metrics_cert_path, v); }},
     {"--metrics-key-path", "KUMA_DATAPLANE_RUNTIME_METRICS_KEY_PATH", K::Value, "its key",
@@ -159,10 +165,8 @@ const auto kOptions = std::to_array<RunOption>({
     {"--log-max-retained-files", "", K::Ignored, kNoRotation, kNothing},
     {"--log-max-size", "", K::Ignored, kNoRotation, kNothing},
     {"--log-max-age", "", K::Ignored, kNoRotation, kNothing},
-    {"--dns-enabled", "KUMA_DNS_ENABLED", K::IgnoredFlag, kNoDns, kNothing},
     {"--dns-enable-logging", "KUMA_DNS_ENABLE_LOGGING", K::IgnoredFlag, kNoDns, kNothing},
     {"--dns-envoy-port", "KUMA_DNS_ENVOY_DNS_PORT", K::Ignored, kNoDns, kNothing},
-    {"--dns-coredns-port", "KUMA_DNS_CORE_DNS_PORT", K::Ignored, kNoDns, kNothing},
     {"--dns-coredns-path", "KUMA_DNS_CORE_DNS_BINARY_PATH", K::Ignored, kNoDns, kNothing},
     {"--dns-coredns-config-template-path", "KUMA_DNS_CORE_DNS_CONFIG_TEMPLATE_PATH", K::Ignored, kNoDns, kNothing},
     {"--dns-server-config-dir", "KUMA_DNS_CONFIG_DIR", K::Ignored, kNoDns, kNothing},

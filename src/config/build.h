@@ -46,6 +46,9 @@ void add_inbounds(Context& context);
 struct PlannedOutbound;
 void add_outbounds(Context& context, const std::vector<PlannedOutbound>& outbounds,
                    const std::vector<Destination>& destinations);
+// The names of these outbounds, where the sidecar's own DNS server reads them.
+bool wants_names(const ProxyTraits& traits);
+void add_names(Context& context, const std::vector<PlannedOutbound>& outbounds, const std::string& domain);
 // Of a MeshExternalService. False: it cannot be, and a warning says why.
 bool has_names(const MeshExternalService& service);  // its endpoints are not all addresses
 bool add_external_cluster(Context& context, const Destination& destination, envoy::Backend backend);

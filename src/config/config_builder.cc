@@ -76,7 +76,7 @@ ConfigBuilder::ConfigBuilder(std::string zone, std::vector<const Policy*> polici
     : impl_(std::make_unique<Impl>()) {
   impl_->zone = std::move(zone);
   impl_->policies = std::move(policies);
-  impl_->outbounds = outbounds;
+  impl_->outbounds = std::move(outbounds);
 }
 
 ConfigBuilder::~ConfigBuilder() = default;
@@ -99,6 +99,7 @@ std::shared_ptr<const ProxyConfig> ConfigBuilder::build(const MeshSnapshot& snap
     const auto outbounds = build::OutboundPlan(snapshot, *resource, traits, impl_->outbounds).build(context.warnings);
     destinations = build::destinations_of(outbounds);
     build::add_outbounds(context, outbounds, destinations);
+    if (build::wants_names(traits)) build::add_names(context, outbounds, impl_->outbounds.dns_domain);
   }
   impl_->apply_policies(snapshot, *resource, draft);
 
@@ -121,7 +122,8 @@ std::shared_ptr<const ProxyConfig> ConfigBuilder::rebuild(const ProxyConfig& bef
   if (is_builtin_gateway(spec)) return config;
   const build::OutboundPlan plan(snapshot, *resource, traits, impl_->outbounds);
   std::set<std::string> gone_clusters;
-  if (!touched.outbounds.empty()) {
+  const bool has_new_names = build::wants_names(traits) && (touched.names || !touched.outbounds.empty());
+  if (!touched.outbounds.empty() || has_new_names) {
     std::set<std::string> keys, gone_listeners;
     for (const auto& [key, befores] : touched.outbounds) {
       keys.insert(key);
@@ -133,6 +135,10 @@ std::shared_ptr<const ProxyConfig> ConfigBuilder::rebuild(const ProxyConfig& bef
     const auto outbounds = plan.build_for(keys, context.warnings);
     const auto destinations = build::destinations_of(outbounds);
     build::add_outbounds(context, outbounds, destinations);
+    if (has_new_names) {
+      std::vector<std::string> said_before;
+      build::add_names(context, plan.build(said_before), impl_->outbounds.dns_domain);
+    }
     impl_->apply_policies(snapshot, *resource, draft);
     config->clusters = replaced(before.clusters, impl_->bytes.share(draft.seal_clusters()), gone_clusters);
     config->listeners = replaced(before.listeners, impl_->bytes.share(draft.seal_listeners()), gone_listeners);

@@ -266,7 +266,7 @@ class Bound : public ::testing::Test {
     FoldResult result = fold(*snapshot, {.upto = 1, .resources = std::move(changes), .liveness = std::move(live)});
     snapshot = result.snapshot;
     const MeshAffected affected = result.affected["default"];
-    return {affected.outbounds, affected.endpoints};
+    return {affected.outbounds, affected.endpoints, affected.names};
   }
   // The configuration that was, with what was touched, is the one that is made anew.
   void expect_the_same_as_anew(const Touched& touched) {
@@ -318,6 +318,57 @@ TEST_F(Bound, FollowsAMeshServiceAndItsEndpoints) {
   expect_the_same_as_anew(then({service("kv", "127.4.0.9")}));
   expect_the_same_as_anew(then({gone(kMeshServiceKind, "kv")}));
   EXPECT_THAT(names_of(config->listeners), ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001"));
+}
+
+TEST_F(Bound, TellsTheNamesToASidecarThatServesThem) {
+  traits.features.push_back("feature-embedded-dns");
+  traits.work_dir = "/run/x";
+  config = builder.build(mesh(), "web-1", traits);
+  const auto names = [&] { return shown(config->listeners->at(0)); };
+  EXPECT_EQ(config->listeners->at(0).name, "_kuma:dynamicconfig");
+  expect_the_same_as_anew(then({service("kv", "127.4.0.0")}));
+  EXPECT_THAT(names(), Not(HasSubstr("127.4.0.0")));
+
+  ResourceChange named = service("kv", "127.4.0.0");
+  auto resource = std::make_shared<Resource>(*named.now);
+  MeshServiceStatus status = *named.now->status.as<MeshServiceStatus>();
+  status.addresses.push_back({"kv.svc.mesh.local", "HostnameGenerator", {"local"}});
+  resource->status = AnySpec::of(status);
+  expect_the_same_as_anew(then({{named.key, resource}}));
+  EXPECT_THAT(names(), HasSubstr("kv.svc.mesh.local"));
+  EXPECT_EQ(config->listeners->at(1).body, before->listeners->at(1).body);
+
+  traits.work_dir = std::string(100, 'x');  // no socket can be there
+  EXPECT_NE(builder.build(mesh(), "web-1", traits)->listeners->at(0).name, "_kuma:dynamicconfig");
+}
+
+TEST_F(Bound, AreCalledByThoseAloneWhoMay) {
+  const ConfigBuilder trimming{
+      "zone-1",
+      {},
+      {.service_vip_port = 8080,
+       .may_call = [&](const MeshSnapshot&, const std::vector<Tags>& callers, const Tags& called) {
+         EXPECT_THAT(callers, ElementsAre(Tags{{kServiceTag, "web"}}));
+         return called.at(kServiceTag) == "kv";
+       }}};
+  then({service("kv", "127.4.0.0"), service("mail", "127.4.0.1"), offers("kv-1", "kv", "10.0.0.1"),
+        offers("mail-1", "mail", "10.0.0.2"),
+        addresses({{"127.1.0.0", {.owner = "service/kv"}}, {"127.1.0.1", {.owner = "service/mail"}}})});
+  const auto trimmed = trimming.build(mesh(), "web-1", traits);
+  EXPECT_THAT(names_of(trimmed->listeners), ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001",
+                                                        "outbound:127.1.0.0:8080", "outbound:127.4.0.0:80"));
+  const Touched touched = then({service("mail", "127.4.0.9")});
+  EXPECT_EQ(*trimming.rebuild(*trimmed, mesh(), "web-1", traits, touched)->listeners, *trimmed->listeners);
+}
+
+TEST_F(Bound, WarnsOfAddressesWhereNoSidecarCanListen) {
+  then({service("kv", "241.0.0.0"), service("db", "241.0.0.1"), offers("kv-1", "kv", "10.0.0.1")});
+  std::vector<std::string> warnings;
+  builder.build(mesh(), "web-1", traits, &warnings);
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("not all within 127.0.0.0/8")));
+  warnings.clear();
+  builder.build(mesh(), "web-1", {}, &warnings);  // it does not bind them
+  EXPECT_THAT(warnings, ::testing::IsEmpty());
 }
 
 TEST_F(Bound, ShowsNoPrivateKeysOfWhatIsOutside) {

@@ -18,6 +18,7 @@
 #include "model/builtin.h"
 #include "model/yaml.h"
 #include "policies/all.h"
+#include "policies/meshtrafficpermission/reach.h"
 #include "snapshot/fold.h"
 
 namespace mesh {
@@ -64,6 +65,7 @@ bool contains(const json::object& document, std::string_view list, const std::st
 // The document that is no resource: whose configuration is looked at, and how its proxy connected.
 //   proxy: web-1
 //   zone: zone-1                    of the control plane
+//   autoReachable: true             outbounds only to where permissions let it
 //   traits: {adminPort: 9901, readinessPort: 9902, features: […]}
 //   down: [kv-2]                    Dataplanes that may not get traffic now
 struct Case {
@@ -112,6 +114,7 @@ ProxyTraits traits_of(const json::object& about) {
     traits.admin_socket = text(object, "adminSocket");
     traits.readiness_port = number(object, "readinessPort");
     traits.system_ca_path = text(object, "systemCaPath");
+    traits.work_dir = text(object, "workDir");
     if (const json::value* ipv6 = object.if_contains("ipv6")) traits.ipv6 = ipv6->as_bool();
     if (const json::value* features = object.if_contains("features")) {
       for (const json::value& feature : features->as_array()) traits.features.emplace_back(feature.as_string());
@@ -199,7 +202,9 @@ TEST_P(Golden, IsWhatWasReviewed) {
   const auto mesh = loaded.snapshot->find(text(loaded.about, "mesh", "default"));
   ASSERT_NE(mesh, nullptr);
 
-  const ConfigBuilder builder(text(loaded.about, "zone", "zone-1"), all_policies());
+  OutboundSettings outbounds;
+  if (loaded.about.contains("autoReachable")) outbounds.may_call = &may_call;
+  const ConfigBuilder builder(text(loaded.about, "zone", "zone-1"), all_policies(), outbounds);
   const auto built = builder.build(*mesh, text(loaded.about, "proxy"), traits_of(loaded.about));
   const auto shown = config_json(*built);
   ASSERT_TRUE(shown.has_value()) << shown.error().message();

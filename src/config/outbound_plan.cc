@@ -70,6 +70,8 @@ const json::array* list_at(const json::object& object, std::string_view name) {
   return value == nullptr ? nullptr : value->if_array();
 }
 
+bool is_loopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
+
 bool is_any(const std::string& address) { return address.empty() || address == "0.0.0.0" || address == "::"; }
 
 bool has_labels(const Resource& resource, const std::map<std::string, std::string>& wanted) {
@@ -97,6 +99,10 @@ OutboundPlan::OutboundPlan(const MeshSnapshot& snapshot, const Resource& datapla
   }
   if (!binds_) return;
   read_reachable();
+  if (settings_.may_call != nullptr) {
+    for (const Inbound& inbound : spec_.networking.inbound) callers_.push_back(inbound.tags);
+    if (spec_.networking.gateway) callers_.push_back(spec_.networking.gateway->tags);
+  }
   occupied_ = inbounds_;
   for (const Outbound& outbound : spec_.networking.outbound)
     occupied_.emplace(outbound.address.empty() ? kLoopback : outbound.address, outbound.port);
@@ -132,13 +138,28 @@ bool OutboundPlan::BackendRef::means(const BackendView& backend, std::uint32_t w
 }
 
 bool OutboundPlan::may_reach_service(const std::string& service) const {
-  return reachable_services_.empty() || reachable_services_.contains(service);
+  if (!reachable_services_.empty()) return reachable_services_.contains(service);
+  return may_call({{kServiceTag, service}});
+}
+
+bool OutboundPlan::may_call(const Tags& called) const {
+  return settings_.may_call == nullptr || settings_.may_call(snapshot_, callers_, called);
+}
+
+// Permissions are given to MeshServices alone.
+bool OutboundPlan::may_call_backend(const BackendView& backend) const {
+  const auto* service = backend.resource->spec.as<MeshService>();
+  if (service == nullptr || settings_.may_call == nullptr) return true;
+  Tags called = service->selector.dataplane_tags.value_or(Tags());
+  for (const char* name : {"kuma.io/origin", kZoneTag})
+    if (std::string value = label(*backend.resource, name); !value.empty()) called[name] = std::move(value);
+  return may_call(called);
 }
 
 bool OutboundPlan::may_reach(const BackendView& backend, const BackendPort& port) const {
   if (!has_reachable_backends_) {
     // Who says which services it calls wants no more than these.
-    return reachable_services_.empty() && mode_ != MeshServicesMode::ReachableBackends;
+    return reachable_services_.empty() && mode_ != MeshServicesMode::ReachableBackends && may_call_backend(backend);
   }
   return std::any_of(reachable_backends_.begin(), reachable_backends_.end(),
                      [&](const BackendRef& ref) { return ref.means(backend, port.port); });
@@ -210,13 +231,20 @@ void OutboundPlan::add_backend(const std::shared_ptr<const BackendView>& backend
 void OutboundPlan::add_bound(PlannedOutbound outbound, std::vector<std::string>& warnings,
                              std::vector<PlannedOutbound>& out) const {
   if (!envoy::is_ip(outbound.address) || occupied_.contains({outbound.address, outbound.port})) return;
+  const auto warn = [&](std::string warning) {
+    if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end()) warnings.push_back(std::move(warning));
+  };
+  if (!is_loopback(outbound.address))
+    warn(
+        "virtual addresses are not all within 127.0.0.0/8, where alone a proxy that binds its outbounds can listen: "
+        "see "
+        "KUMA_DNS_SERVER_CIDR and KUMA_IPAM_…_CIDR of the control plane");
   if (application_ports_.contains(outbound.port)) {
-    std::string warning = fmt::format(
+    warn(fmt::format(
         "virtual addresses with port {0}: the application listens on port {0} itself (servicePort), and on every "
         "address as far as its Dataplane says; these outbounds are left out so that it can start. Let it listen on one "
         "address, and say which as the inbound's serviceAddress",
-        outbound.port);
-    if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end()) warnings.push_back(std::move(warning));
+        outbound.port));
     return;
   }
   out.push_back(std::move(outbound));

@@ -48,6 +48,8 @@ class OutboundPlan {
 
   void read_reachable();
   bool may_reach_service(const std::string& service) const;
+  bool may_call(const Tags& called) const;
+  bool may_call_backend(const BackendView& backend) const;
   bool may_reach(const BackendView& backend, const BackendPort& port) const;
   void add_enumerated(const std::set<std::string>* keys, std::vector<std::string>& warnings,
                       std::vector<PlannedOutbound>& out) const;
@@ -62,6 +64,7 @@ class OutboundPlan {
   const OutboundSettings& settings_;
   bool binds_ = false;
   MeshServicesMode mode_ = MeshServicesMode::Disabled;
+  std::vector<Tags> callers_;  // as whom the proxy calls; only where that is asked
   std::set<std::string> reachable_services_;
   bool has_reachable_backends_ = false;
   std::vector<BackendRef> reachable_backends_;

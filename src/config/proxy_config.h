@@ -1,6 +1,7 @@
 // What one Envoy should have. Pure: the same snapshot and proxy give the same bytes, on any thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -43,6 +44,10 @@ struct Touched {
 // How proxies reach what is not enumerated in their Dataplanes.
 struct OutboundSettings {
   std::uint32_t service_vip_port = 80;  // of the virtual addresses of kuma.io/service
+  std::string dns_domain = "mesh";      // of their names
+  // Whether a proxy whose inbounds have these tags may call what has those, as far as can be told before it does. None:
+  // everything may be called. Who says in its Dataplane what it calls is not asked.
+  std::function<bool(const MeshSnapshot&, const std::vector<Tags>& callers, const Tags& called)> may_call = {};
 };
 
 // What the proxy itself said of itself when it connected (Envoy's node metadata), as far as configuration depends on
@@ -53,6 +58,7 @@ struct ProxyTraits {
   std::string admin_socket;           // Unix socket of the admin API
   std::uint32_t readiness_port = 0;   // of the sidecar manager; 0: none
   std::string readiness_socket;
+  std::string work_dir;        // of the sidecar manager
   std::string system_ca_path;  // where the certificate authorities are that its machine trusts
   bool ipv6 = true;            // false: its machine has no IPv6, and Envoy refuses such addresses
   bool has_feature(std::string_view name) const;

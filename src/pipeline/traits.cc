@@ -51,6 +51,7 @@ ProxyTraits traits_of(const std::string& metadata_json) {
   out.admin_socket = text_at(*object, "dataplane.admin.socketPath");
   out.readiness_port = port_at(*object, "dataplane.readinessReporter.port");
   out.readiness_socket = text_at(*object, "dataplane.readinessReporter.socketPath");
+  out.work_dir = text_at(*object, "workdir");
   out.system_ca_path = text_at(*object, "systemCaPath");
   if (const boost::json::value* ipv6 = object->if_contains("ipv6Enabled"); ipv6 != nullptr && ipv6->is_bool())
     out.ipv6 = ipv6->get_bool();

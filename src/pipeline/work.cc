@@ -14,9 +14,15 @@ void add_callers(const MeshSnapshot& mesh, const std::string& called, const Work
 
 void add_touched(const MeshAffected& affected, const MeshSnapshot& mesh, const ConnectedProxies& connected,
                  std::map<std::string, Work>& out) {
+  if (affected.names) {
+    Work work;
+    work.touched = std::make_shared<const Touched>(Touched{.outbounds = {}, .endpoints = {}, .names = true});
+    for (const std::string& name : connected.naming) out[name].merge(work);
+  }
   if (affected.outbounds.empty() && affected.endpoints.empty()) return;
   Work work;
-  work.touched = std::make_shared<const Touched>(Touched{affected.outbounds, affected.endpoints});
+  work.touched = std::make_shared<const Touched>(
+      Touched{.outbounds = affected.outbounds, .endpoints = affected.endpoints, .names = false});
   for (const std::string& name : connected.binding) out[name].merge(work);
   bool any_backend = false;
   for (const auto& [key, before] : affected.outbounds) {

@@ -30,6 +30,7 @@ using Selects = std::function<bool(const Resource& policy, const Resource& datap
 struct ConnectedProxies {
   std::set<std::string> all;
   std::set<std::string> binding;  // those that bind their outbounds: what comes new in the mesh concerns them
+  std::set<std::string> naming;   // those of them that serve names
 };
 
 // Pure. Work for connected proxies of one mesh; `mesh` is the new picture of it.

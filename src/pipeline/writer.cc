@@ -111,6 +111,7 @@ void Writer::on_others(std::set<std::string> alive) {
 
 void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits traits, bool registered_itself) {
   const bool binds = traits.has_feature("feature-bind-outbounds");
+  const bool serves_names = binds && traits.has_feature("feature-embedded-dns");
   std::shared_ptr<Proxy> slot;
   {
     std::lock_guard lock(known_mutex_);
@@ -131,10 +132,14 @@ void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits tra
   if (proxy.type == ProxyRole::Dataplane) {
     ConnectedProxies& mesh = connected_[proxy.mesh];
     mesh.all.insert(proxy.name);
-    if (binds)
-      mesh.binding.insert(proxy.name);
-    else
-      mesh.binding.erase(proxy.name);
+    const auto keep = [&](bool wanted, std::set<std::string>& among) {
+      if (wanted)
+        among.insert(proxy.name);
+      else
+        among.erase(proxy.name);
+    };
+    keep(binds, mesh.binding);
+    keep(serves_names, mesh.naming);
   }
   liveness_.on_envoy_connected(proxy, stream, clock_.steady());
   newcomers_.insert(proxy);
@@ -160,6 +165,7 @@ void Writer::on_disconnected(StreamId stream) {
   if (const auto mesh = connected_.find(proxy.mesh); proxy.type == ProxyRole::Dataplane && mesh != connected_.end()) {
     mesh->second.all.erase(proxy.name);
     mesh->second.binding.erase(proxy.name);
+    mesh->second.naming.erase(proxy.name);
     if (mesh->second.all.empty()) connected_.erase(mesh);
   }
   barriers_.on_gone(proxy);

@@ -350,6 +350,12 @@ struct MeshServiceSection {
 };
 BOOST_DESCRIBE_STRUCT(MeshServiceSection, (), (generation_interval, deletion_grace_period))
 
+// ---- what the peer calls experimental
+struct Experimental {
+  bool auto_reachable_services = false;
+};
+BOOST_DESCRIBE_STRUCT(Experimental, (), (auto_reachable_services))
+
 // ---- ours: when a proxy counts as gone (the defaults of the liveness rules)
 struct LivenessSection {
   Duration both_gone = seconds(1), one_gone = seconds(10), restart = seconds(30), floor_window = seconds(10),
@@ -415,13 +421,14 @@ struct ControlPlaneSettings {
   settings::Access access;
   settings::Ipam ipam;
   settings::MeshServiceSection mesh_service;
+  settings::Experimental experimental;
   settings::LivenessSection liveness;
   settings::Kmesh kmesh;
 };
 BOOST_DESCRIBE_STRUCT(ControlPlaneSettings, (),
                       (general, environment, mode, store, bootstrap_server, xds_server, api_server, runtime, defaults,
-                       metrics, multizone, dns_server, diagnostics, dp_server, access, ipam, mesh_service, liveness,
-                       kmesh))
+                       metrics, multizone, dns_server, diagnostics, dp_server, access, ipam, mesh_service, experimental,
+                       liveness, kmesh))
 
 struct LoadedControlPlaneSettings {
   ControlPlaneSettings settings;

@@ -227,6 +227,9 @@ constexpr std::array kRules = {
     text("liveness.bothGone", "Withdraw a proxy when its sidecar manager and its Envoy have been gone for so long."),
     text("liveness.oneGone", "Withdraw a proxy when only one of the two has been gone for so long."),
     text("liveness.restart",
+    text("experimental.autoReachableServices",
+         "Sidecars that bind their outbounds listen only for what a MeshTrafficPermission lets them call. Without any, "
+         "for nothing."),
          "After a start of the control plane, proxies that have not come back yet are kept for so long."),
     text("liveness.floorWindow",
          "Within this time at most half of a service's proxies are withdrawn without a goodbye."),

@@ -19,6 +19,7 @@ bool is_envoy_level(std::string_view text) {
 std::vector<std::string> Settings::features() const {
   std::vector<std::string> features;
   if (bind_outbounds) features.emplace_back("feature-bind-outbounds");
+  if (serves_names()) features.emplace_back("feature-embedded-dns");
   if (delta_xds) features.emplace_back("feature-delta-grpc");
   if (unified_naming) features.emplace_back("feature-unified-resource-naming");
   if (strict_inbound_ports) features.emplace_back("feature-strict-inbound-ports");
@@ -71,6 +72,9 @@ Status check(const Settings& settings) {
   }
   if (settings.readiness_port == 0 || settings.readiness_port > 65535) {
     complain("KUMA_READINESS_PORT", "is " + std::to_string(settings.readiness_port) + "; must be 1 to 65535");
+  }
+  if (settings.dns_port > 65535) {
+    complain("--dns-proxy-port", "is " + std::to_string(settings.dns_port) + "; must be 1 to 65535");
   }
   if (!is_envoy_level(settings.envoy_log_level)) {
     complain("--envoy-log-level",

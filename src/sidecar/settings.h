@@ -19,6 +19,7 @@ namespace mesh::sidecar {
 inline constexpr Duration kDefaultDrainTime = std::chrono::seconds(30);
 // ECS kills a task 30 s after SIGTERM. The default drain time must end before that, with Envoy and us gone.
 inline constexpr Duration kEcsSafeDrainTime = std::chrono::seconds(28);
+inline constexpr std::uint32_t kDefaultDnsPort = 15053;
 
 struct Settings {
   // The control plane.
@@ -49,6 +50,8 @@ struct Settings {
   Duration drain_time = kDefaultDrainTime;
   bool delta_xds = true;
   bool bind_outbounds = false;
+  bool dns_enabled = false;    // serve the names of the mesh ourselves
+  std::uint32_t dns_port = 0;  // on 127.0.0.1; 0: kDefaultDnsPort
   bool strict_inbound_ports = true;
   bool reuse_port = true;
   bool ipv6 = true;
@@ -61,6 +64,7 @@ struct Settings {
   log::Level log_level = log::Level::Info;
   std::map<std::string, std::string> dynamic_metadata;
 
+  bool serves_names() const { return dns_enabled && bind_outbounds && proxy_type == ProxyRole::Dataplane; }
   // What the whole stop may take. An explicit drain time is taken at its word; the default leaves room for ECS.
   Duration stop_budget() const { return drain_time == kDefaultDrainTime ? kEcsSafeDrainTime : drain_time; }
   // What we tell the control plane that we can do. Only what is really there.

@@ -14,7 +14,9 @@
 #include "sidecar/inbound_probe.h"
 #include "sidecar/lifecycle_report.h"
 #include "sidecar/readiness.h"
+#include "sidecar/name_feed.h"
 #include "sidecar/role_proof.h"
+#include "sidecar/resolver.h"
 #include "sidecar/task_watch.h"
 #include "sidecar/token.h"
 #include "sidecar/work_dir.h"
@@ -25,6 +27,7 @@ namespace {
 
 constexpr Duration kFlushAccessLogs = std::chrono::seconds(1);  // the last ones, when a server for them is slow
 
+constexpr Duration kWaitForNames = std::chrono::seconds(10);    // from a control plane that may know of no such thing
 }  // namespace
 
 struct Sidecar::State : std::enable_shared_from_this<State> {
@@ -55,6 +58,23 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
       return with_context(std::move(listening).error(), "opening the readiness port (KUMA_READINESS_PORT)");
     readiness = std::move(*listening);
     return {};
+    return prepare_names();
+  }
+
+  Status prepare_names() {
+    if (settings.dns_enabled && !settings.bind_outbounds) {
+      MESH_LOG_WARN("sidecar", "--dns-enabled does nothing without --bind-outbounds: names lead to where that listens");
+    }
+    if (!settings.serves_names()) return {};
+    MESH_RETURN_IF_ERROR(NameFeed::check(work_dir->path()));
+    const auto system = read_file("/etc/resolv.conf", 64UL << 10);
+    ResolverSettings wanted{.port = settings.dns_port == 0 ? kDefaultDnsPort : settings.dns_port,
+                            .upstream = system ? upstream_in(*system, Resolver::kAddress) : std::string()};
+    auto listening = Resolver::listen(wanted, around.clock);
+    if (!listening) return with_context(std::move(listening).error(), "opening the DNS port (--dns-proxy-port)");
+    resolver = std::move(*listening);
+    MESH_LOG_INFO("sidecar", "names of the mesh are served at {}:{}; others are {}", Resolver::kAddress,
+                  resolver->port(), wanted.upstream.empty() ? "refused" : "asked of " + wanted.upstream);
   }
 
   Status prepare_token() {
@@ -184,6 +204,20 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     ProcessEvents events;
     events.on_line = [this_level = log::Level::Info](std::string line) mutable {
       if (auto parsed = parse_envoy_log(line)) {
+    if (resolver)
+      names.emplace(around.loop, strand, work_dir->path(),
+                    [this](MeshNames fresh) { resolver->set(std::move(fresh)); });  // we own both
+  }
+
+  // An application that starts after us finds the names that there are.
+  std::string missing_names() {
+    if (!names || names->has_names()) return {};
+    const SteadyTime now = around.clock.steady();
+    if (!names_due) names_due = now + kWaitForNames;
+    if (now < *names_due) return "the names of the mesh have not come yet";
+    if (!std::exchange(names_missed, true))
+      MESH_LOG_WARN("sidecar", "the control plane has sent no names; the DNS server knows none");
+    return {};
         this_level = parsed->level;
         line = std::move(parsed->text);
       }
@@ -281,6 +315,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     report->tell(standing, std::move(reason), std::move(ports));
   }
 
+      if (problem.empty()) problem = self->missing_names();
   ReportSettings report_settings() {
     return {.cp_address = settings.cp_address,
             .tls = tls,
@@ -341,6 +376,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   BootstrapRequest request;
   wire::TlsClientSettings tls;
   std::string envoy_path;
+    names.reset();
   std::optional<WorkDir> work_dir;
   std::optional<RoleProof> role_proof;          // writes into work_dir
   std::unique_ptr<AccessLogRelay> access_logs;  // in work_dir too
@@ -369,6 +405,10 @@ Status Sidecar::start() {
   return {};
 }
 
+  std::unique_ptr<Resolver> resolver;
+  std::optional<NameFeed> names;
+  std::optional<SteadyTime> names_due;
+  bool names_missed = false;
 void Sidecar::on_signal(int number) {
   state_->strand.post([state = state_, number] { state->on_signal(number); });
 }

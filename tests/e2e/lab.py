@@ -148,16 +148,29 @@ def wait_for(condition, what, timeout=20.0, pause=0.02, parts=()):
 
 # --- programs ------------------------------------------------------------------------------------------------------
 
+def command_inside(namespace, command, resolv_conf=None):
+    """This command in a namespace; with a resolv.conf of its own, if one is given."""
+    command = [*map(str, command)]
+    if resolv_conf:
+        shown = pathlib.Path(os.path.realpath("/etc/resolv.conf"))
+        if not shown.exists():  # a link into /run, which is ours
+            shown.parent.mkdir(parents=True, exist_ok=True)
+            shown.touch()
+        # `ip netns exec` gives each program mounts of its own.
+        command = ["sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh", str(resolv_conf), str(shown), *command]
+    return ["ip", "netns", "exec", namespace, *command]
+
+
 class Part:
     """One running program and its log."""
 
-    def __init__(self, lab, name, namespace, command, environment):
+    def __init__(self, lab, name, namespace, command, environment, resolv_conf=None):
         self.name = name
         self.log_path = lab.directory / f"{name}.log"
         self._log = open(self.log_path, "ab")
         # setpriv: it dies with us. A session of its own: Ctrl-C in the terminal is for us alone.
         self.process = subprocess.Popen(
-            ["ip", "netns", "exec", namespace, "setpriv", "--pdeathsig", "KILL", "--", *map(str, command)],
+            command_inside(namespace, ["setpriv", "--pdeathsig", "KILL", "--", *command], resolv_conf),
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True,
             env={"PATH": "/usr/bin:/bin", "HOME": str(lab.directory), **environment})
         lab.parts.append(self)
@@ -355,15 +368,16 @@ class Task:
         self.directory.mkdir()
         self.address = lab.add_namespace(name)
         self.app = self.sidecar = None
+        self.resolv_conf = None  # of its programs: else that of this machine
         lab.tasks.append(self)
 
     def start(self, token="fetch", extra=(), environment=None):
         self.start_app()
         return self.start_sidecar(token, extra, environment)
 
-    def start_app(self):
+    def start_app(self, environment=None):
         self.app = Part(self.lab, f"{self.name}-app", self.name, [self.lab.binaries / self.service],
-                        {"INSTANCE": self.name, "KV_URL": "http://127.0.0.1:6050"})
+                        {"INSTANCE": self.name, "KV_URL": "http://127.0.0.1:6050", **(environment or {})}, self.resolv_conf)
         return self
 
     def start_sidecar(self, token="fetch", extra=(), environment=None, template=None):
@@ -385,7 +399,7 @@ class Task:
             command += ["--dataplane-token-file", token_file]
         number = sum(part.name.startswith(f"{self.name}-sidecar") for part in self.lab.parts)
         self.sidecar = Part(self.lab, f"{self.name}-sidecar" + (f"-{number + 1}" if number else ""), self.name,
-                            [*command, *extra], environment or {})
+                            [*command, *extra], environment or {}, self.resolv_conf)
         return self
 
     def wait_until_ready(self, timeout=30):
@@ -411,6 +425,19 @@ class Task:
     def counter(self, method="GET", timeout=20):
         """The counter's API, asked as a browser would."""
         return self.get(5000, "/api/counter", method, timeout)
+
+    def use_resolver(self, address):
+        """From now on its programs ask this DNS server, and no other."""
+        self.resolv_conf = self.directory / "resolv.conf"
+        self.resolv_conf.write_text(f"nameserver {address}\n")
+        return self
+
+    def look_up(self, name):
+        """The IPv4 address of a name, as a program in the task finds it; None when it finds none."""
+        program = "import socket, sys; print(socket.getaddrinfo(sys.argv[1], 80, socket.AF_INET)[0][4][0])"
+        done = subprocess.run(command_inside(self.name, [sys.executable, "-c", program, name], self.resolv_conf),
+                              capture_output=True, text=True, timeout=60)
+        return done.stdout.strip() or None
 
     def envoy_pid(self):
         return self.sidecar.child("envoy")

@@ -62,14 +62,14 @@ class OutboundsCase(MeshCase):
         return task
 
     @classmethod
-    def start_sidecar(cls, task, name, port=15050):
+    def start_sidecar(cls, task, name, port=15050, app_port=5050, more=()):
         template = task.directory / "dataplane.yaml"
-        template.write_text(DATAPLANE.replace("APP_PORT", "5050").replace("PORT", str(port)).replace("SERVICE", name))
-        return task.start_sidecar(cls.control_plane.token(name), ["--bind-outbounds"], template=template)
+        template.write_text(DATAPLANE.replace("APP_PORT", str(app_port)).replace("PORT", str(port)).replace("SERVICE", name))
+        return task.start_sidecar(cls.control_plane.token(name), ["--bind-outbounds", *more], template=template)
 
-    def vip(self, service):
+    def vip(self, service, kind="meshservices"):
         """The virtual address of a MeshService."""
-        return self.control_plane.api("GET", f"/meshes/default/meshservices/{service}").json()["status"]["vips"][0]["ip"]
+        return self.control_plane.api("GET", f"/meshes/default/{kind}/{service}").json()["status"]["vips"][0]["ip"]
 
     @staticmethod
     def outbounds(task):
@@ -143,18 +143,99 @@ class DynamicOutbounds(OutboundsCase):
         self.assertEqual(set(self.outbounds(caller).values()), {"picky", "kv"})
         self.assertEqual(self.call(caller, "127.0.0.1", 6050).status, 200)  # enumerated
 
+    def test_lead_to_services_that_are_taken_together(self):
+        caller = self.start_service("gathering").wait_until_ready()
+        path = "/meshes/default/meshmultizoneservices/everything"
+        self.control_plane.expect("PUT", path, {
+            "type": "MeshMultiZoneService", "mesh": "default", "name": "everything",
+            "spec": {"selector": {"meshService": {"matchLabels": {"kuma.io/display-name": "kv"}}},
+                     "ports": [{"port": 15050, "appProtocol": "http"}]}})
+        vip = lab.wait_for(lambda: self.vip("everything", "meshmultizoneservices"), "it has a virtual address", timeout=60)
+        self.assertTrue(vip.startswith("127.2."), vip)
+        lab.wait_for(lambda: self.call(caller, vip, 15050).status == 200, "kv answers", timeout=60)
+        self.assertEqual(self.call(caller, vip, 15050).headers.get("x-kv-instance"), "kv-1")
+        self.control_plane.expect("DELETE", path)
+        lab.wait_for(lambda: f"{vip}:15050" not in self.outbounds(caller), "its listener is gone", timeout=60)
+
+    def outside(self, name, spec, port):
+        """A MeshExternalService, once it has a virtual address."""
+        path = f"/meshes/default/meshexternalservices/{name}"
+        self.control_plane.expect("PUT", path, {
+            "type": "MeshExternalService", "mesh": "default", "name": name,
+            "spec": {"match": {"type": "HostnameGenerator", "port": port, "protocol": "http"}, **spec}})
+        return lab.wait_for(lambda: self.control_plane.api("GET", path).json()["status"]["vip"]["ip"],
+                            f"{name} has a virtual address", timeout=60)
+
     def test_lead_outside_too(self):
         # Its own application, as something that is not in the mesh.
         caller = self.start_service("outgoing").wait_until_ready()
-        self.control_plane.expect("PUT", "/meshes/default/meshexternalservices/plain", {
-            "type": "MeshExternalService", "mesh": "default", "name": "plain",
-            "spec": {"match": {"type": "HostnameGenerator", "port": 9000, "protocol": "http"},
-                     "endpoints": [{"address": "127.0.0.1", "port": 5050}]}})
-        path = "/meshes/default/meshexternalservices/plain"
-        vip = lab.wait_for(lambda: self.control_plane.api("GET", path).json()["status"]["vip"]["ip"], "it has a virtual address")
-        lab.wait_for(lambda: self.call(caller, vip, 9000).status == 200, "what is outside answers")
-        self.control_plane.expect("DELETE", path)
-        lab.wait_for(lambda: f"{vip}:9000" not in self.outbounds(caller), "its listener is gone")
+        vip = self.outside("plain", {"endpoints": [{"address": "127.0.0.1", "port": 5050}]}, 9000)
+        lab.wait_for(lambda: self.call(caller, vip, 9000).status == 200, "what is outside answers", timeout=60)
+        self.control_plane.expect("DELETE", "/meshes/default/meshexternalservices/plain")
+        lab.wait_for(lambda: f"{vip}:9000" not in self.outbounds(caller), "its listener is gone", timeout=60)
+
+    def test_lead_to_names_outside(self):
+        caller = self.start_service("by-name").wait_until_ready()
+        vip = self.outside("named", {"endpoints": [{"address": "localhost", "port": 5050}]}, 9001)
+        lab.wait_for(lambda: self.call(caller, vip, 9001).status == 200, "what is outside answers", timeout=60)
+
+    def test_make_tls_to_what_is_outside(self):
+        # The control plane's REST port, as something that is not in the mesh and speaks TLS.
+        caller = self.start_service("ciphering").wait_until_ready()
+        endpoints = [{"address": "10.77.0.2", "port": 5682}]
+        trusted = {"caCert": {"inlineString": self.control_plane.ca_file.read_text()}}
+        vip = self.outside("tls", {"endpoints": endpoints,
+                                   "tls": {"enabled": True, "verification": {"serverName": "localhost", **trusted}}}, 9002)
+        ask = lambda vip: lab.request("GET", vip, 9002, "/", namespace=caller.name, timeout=10)  # noqa: E731
+        lab.wait_for(lambda: ask(vip).status == 200, "what is outside answers over TLS", timeout=60)
+        # Whose certificate is of nobody that is trusted gets nothing.
+        self.outside("tls", {"endpoints": endpoints, "tls": {"enabled": True, "verification": {"serverName": "localhost"}}}, 9002)
+        lab.wait_for(lambda: ask(vip).status == 503, "an unknown certificate is refused", timeout=60)
+
+
+class NamesWithoutRoute53(OutboundsCase):
+    """The sidecar's own DNS server, asked by programs through the resolver that they always use."""
+
+    @classmethod
+    def build(cls):
+        super().build()
+        cls.redis = cls.start_service("redis")
+        cls.redis.wait_until_ready()
+        cls.app = lab.Task(cls.lab, cls.control_plane, "demo-app", "demo-app-1").use_resolver("127.0.0.1")
+        cls.start_sidecar(cls.app, "demo-app", port=15000, app_port=5000, more=["--dns-enabled", "--dns-proxy-port", "53"])
+        lab.wait_for(lambda: cls.app.readiness().status == 200, "its sidecar is ready", timeout=60, parts=[cls.app.sidecar])
+
+    def restart_app(self, kv_url):
+        if self.app.app:
+            self.app.app.kill()
+            self.app.app = None
+        self.app.start_app({"KV_URL": kv_url})
+        lab.wait_for(lambda: self.app.get(5000, "/").status == 200, "the application listens", timeout=60, parts=[self.app.app])
+
+    def test_a_ready_sidecar_knows_the_names_that_are_there(self):
+        for name, network in (("redis.mesh.local", "127.1."), ("kv.svc.mesh.local", "127.4.")):
+            address = self.app.look_up(name)
+            self.assertTrue(address and address.startswith(network), f"{name} is {address}")
+        self.assertIsNone(self.app.look_up("nobody.mesh.local"))
+
+    def test_an_application_calls_by_name_over_two_envoys_with_mutual_tls(self):
+        for url, instance in (("http://redis.mesh.local:8080", "redis-1"), ("http://kv.svc.mesh.local:15050", "kv-1")):
+            self.restart_app(url)
+            answer = self.app.counter("POST")
+            self.assertEqual(answer.status, 200, answer.text)
+            self.assertEqual(answer.json()["instance"], instance)
+            self.assertIn("URI=spiffe://default/demo-app", answer.json()["caller"])
+
+    def test_names_come_and_go_with_their_services(self):
+        late = self.start_service("fresh").wait_until_ready()
+        address = lab.wait_for(lambda: self.app.look_up("fresh.mesh.local"), "the new name is known", timeout=60)
+        self.call(self.app, address, 8080)  # no port that is refused, whoever answers
+        lab.wait_for(lambda: self.call(self.app, address, 8080).status == 200, "the new service answers", timeout=60)
+        self.restart_app("http://fresh.svc.mesh.local:15050")
+        lab.wait_for(lambda: self.app.counter().status == 200, "the new service answers to its other name", timeout=60)
+        late.stop()
+        lab.wait_for(lambda: self.app.look_up("fresh.mesh.local") is None, "the name goes with its service", timeout=60)
+        self.assertIsNotNone(self.app.look_up("redis.mesh.local"))
 
 
 class APortThatTheApplicationHas(OutboundsCase):

@@ -23,14 +23,6 @@ struct Permissions {
   std::vector<CallerAction> callers;  // otherwise
 };
 
-Tags tags_of(const TargetRef& caller) {
-  Tags tags = caller.tags.value_or(Tags());
-  if (caller.kind == TargetKind::MeshService || caller.kind == TargetKind::MeshServiceSubset) {
-    tags[kServiceTag] = caller.name.value_or("");
-  }
-  return tags;
-}
-
 Permissions permissions_for(const MatchedPermissions& policies, std::size_t inbound) {
   Permissions permissions;
   for (const auto& policy : policies) {
@@ -42,7 +34,7 @@ Permissions permissions_for(const MatchedPermissions& policies, std::size_t inbo
     }
     if (policy.spec->from) {
       for (const PermissionFrom& from : *policy.spec->from) {
-        if (from.default_.action) permissions.callers.push_back({tags_of(from.target_ref), *from.default_.action});
+        if (from.default_.action) permissions.callers.push_back({caller_tags(from.target_ref), *from.default_.action});
       }
     }
   }

@@ -129,6 +129,14 @@ void decide_all_others(rbac::RBAC::Action action, Matcher& matcher) {
 
 }  // namespace
 
+Tags caller_tags(const TargetRef& caller) {
+  Tags tags = caller.tags.value_or(Tags());
+  if (caller.kind == TargetKind::MeshService || caller.kind == TargetKind::MeshServiceSubset) {
+    tags[kServiceTag] = caller.name.value_or("");
+  }
+  return tags;
+}
+
 std::vector<CallerSet> callers_with(const std::vector<CallerAction>& actions,
                                     const std::vector<PermissionAction>& wanted) {
   const auto is_wanted = [&](PermissionAction action) {

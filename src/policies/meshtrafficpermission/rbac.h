@@ -24,6 +24,9 @@ struct CallerAction {
   friend bool operator==(const CallerAction&, const CallerAction&) = default;
 };
 
+// Whom the targetRef of an item names.
+Tags caller_tags(const TargetRef& caller);
+
 // Principals for whom one of `wanted` is the last action that names them.
 struct CallerSet {
   Tags caller;
