@@ -51,11 +51,14 @@ TEST(Arguments, MayBeVariablesInstead) {
 }
 
 TEST(Arguments, SayHowTheProxyProvesWhoItIs) {
-  for (const char* type : {"aws", "dataplane-token", "none"})
-    EXPECT_EQ(parse({"run", "--auth-type", type})->settings.auth_type, type);
-  EXPECT_EQ(parse({"run"}, {{"KUMA_DATAPLANE_RUNTIME_AUTH_TYPE", "aws"}})->settings.auth_type, "aws");
-  EXPECT_EQ(parse({"run", "--auth-type=none"}, {{"KUMA_DATAPLANE_RUNTIME_AUTH_TYPE", "aws"}})->settings.auth_type,
-            "none");
+  const auto chosen = [](std::vector<std::string> given, const std::map<std::string, std::string>& variables = {}) {
+    given.insert(given.begin(), {"run", "--name=a", "--mesh=m"});
+    const auto invocation = parse(given, variables);
+    return invocation ? invocation->settings.auth_type : invocation.error().message();
+  };
+  for (const char* type : {"aws", "dataplane-token", "none"}) EXPECT_EQ(chosen({"--auth-type", type}), type);
+  EXPECT_EQ(chosen({}, {{"KUMA_DATAPLANE_RUNTIME_AUTH_TYPE", "aws"}}), "aws");
+  EXPECT_EQ(chosen({"--auth-type=none"}, {{"KUMA_DATAPLANE_RUNTIME_AUTH_TYPE", "aws"}}), "none");
 }
 
 TEST(Arguments, WinOverVariablesAndSaySo) {
