@@ -71,13 +71,15 @@ void Liveness::on_readiness(const ProxyId& proxy, std::uint64_t session, const R
   if (unavailable != record.unavailable_ports) {
     record.unavailable_ports = std::move(unavailable);
     if (record.live) changes_.push_back({proxy, true, record.unavailable_ports});
+    if (record.live) relieve_fellows(proxy, record);
   }
   judge(proxy, record, now);
 }
 
 void Liveness::on_leaving(const ProxyId& proxy, SteadyTime now) {
   Record& record = records_[proxy];
-  record.leaving = true;
+  if (!std::exchange(record.leaving, true))
+    record.leaves_at = now + std::chrono::duration_cast<SteadyTime::duration>(settings_.relief);
   judge(proxy, record, now);
 }
 
@@ -147,9 +149,16 @@ bool Liveness::is_live(const ProxyId& proxy) const {
   return found != records_.end() && found->second.live;
 }
 
+bool Liveness::is_waiting_for_relief(const ProxyId& proxy) const {
+  const auto found = records_.find(proxy);
+  return found != records_.end() && found->second.live && found->second.leaving;
+}
+
 void Liveness::judge(const ProxyId& proxy, Record& record, SteadyTime now) {
   set_due(proxy, record, std::nullopt);
   const bool refused = is_refused(record);
+  if (record.leaving && !refused && must_wait_for_relief(proxy, record, now))
+    return set_due(proxy, record, record.leaves_at);
   if (record.leaving || refused || (!record.has_dataplane && !record.restored)) {
     // Without its Dataplane it cannot be an endpoint; once that comes, it is judged again.
     set_live(proxy, record, false);
@@ -185,6 +194,27 @@ void Liveness::judge(const ProxyId& proxy, Record& record, SteadyTime now) {
 
 bool Liveness::follows_another(const Record& record) const {
   return record.elsewhere && record.envoy.open.empty() && others_.contains(record.elsewhere->instance);
+}
+
+bool Liveness::is_connected(const Record& record) const {
+  return !record.envoy.open.empty() || (follows_another(record) && record.elsewhere->live);
+}
+
+bool Liveness::must_wait_for_relief(const ProxyId& proxy, const Record& record, SteadyTime now) const {
+  if (!record.live || now >= record.leaves_at || !record.has_dataplane || !is_connected(record)) return false;
+  if (!record.unavailable_ports.empty()) return false;
+  return std::ranges::any_of(record.services, [&](const std::string& name) {
+    bool is_last = true, somebody_comes = false;
+    for (const ProxyId& fellow : services_.at({proxy.mesh, name}).proxies) {
+      const Record& other = records_.at(fellow);
+      if (fellow == proxy || other.leaving) continue;
+      if (other.live && other.unavailable_ports.empty())
+        is_last = false;
+      else
+        somebody_comes |= is_connected(other);
+    }
+    return is_last && somebody_comes;
+  });
 }
 
 // A manager has seen both Envoy and the application; what Envoy reports of itself counts where there is none.
@@ -254,6 +284,19 @@ void Liveness::set_live(const ProxyId& proxy, Record& record, bool live) {
   live_count_ += live ? 1 : -1;
   changes_.push_back({proxy, live, live ? record.unavailable_ports : std::set<std::uint32_t>()});
   if (live) wake_fellows(proxy, record);
+  relieve_fellows(proxy, record);
+}
+
+// Who waits for relief is judged again with the next step: this one serves, or does not come any more.
+void Liveness::relieve_fellows(const ProxyId& proxy, const Record& record) {
+  for (const std::string& name : record.services) {
+    const auto found = services_.find({proxy.mesh, name});
+    if (found == services_.end()) continue;
+    for (const ProxyId& fellow : found->second.proxies) {
+      Record& other = records_.at(fellow);
+      if (fellow != proxy && other.live && other.leaving) set_due(fellow, other, SteadyTime{});
+    }
+  }
 }
 
 // Its return may let go who was held back as the last one.

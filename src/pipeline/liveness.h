@@ -6,7 +6,10 @@
 // while after its acknowledgements. A Dataplane whose proxy never connected gets no traffic.
 //
 // It stops being live
-//   at once   when it says goodbye, when it or a probe of it says that it is not ready, when its Dataplane goes;
+//   at once   when it says goodbye, when it or a probe of it says that it is not ready, when its Dataplane goes. Who
+//   says
+//             goodbye as the last that serves, while another is on its way, stays until that one serves (`relief`):
+//             it serves on meanwhile, and a deployment that replaces it one to one has no gap;
 //   soon      when both its manager and its Envoy are cut off (`both_gone`), later when only one is, or when it has no
 //             manager that we know of (`one_gone`);
 //   after our own restart, when it has not come back for `restart`.
@@ -34,7 +37,8 @@ struct LivenessSettings {
   Duration one_gone = std::chrono::seconds(10);
   Duration restart = std::chrono::seconds(30);
   Duration floor_window = std::chrono::seconds(10);
-  Duration unprobed = std::chrono::seconds(5);  // after the acknowledgements, when nobody probes
+  Duration unprobed = std::chrono::seconds(5);        // after the acknowledgements, when nobody probes
+  Duration relief = std::chrono::milliseconds(1500);  // shorter than applications go on after they heard SIGTERM
 };
 
 class Liveness {
@@ -69,6 +73,7 @@ class Liveness {
   Step step(SteadyTime now);
 
   bool is_live(const ProxyId& proxy) const;
+  bool is_waiting_for_relief(const ProxyId& proxy) const;  // it said goodbye, and is still an endpoint
   std::size_t live_count() const { return live_count_; }
 
  private:
@@ -88,7 +93,8 @@ class Liveness {
     SteadyTime acknowledged_at{};
     std::set<std::uint32_t> unavailable_ports;
     bool leaving = false;
-    bool restored = false;  // nothing was heard of it since our start
+    SteadyTime leaves_at{};  // then at the latest
+    bool restored = false;   // nothing was heard of it since our start
     bool live = false;
     bool left_silently = false;  // and has not come back
     std::set<std::string> services;
@@ -105,11 +111,14 @@ class Liveness {
   void judge(const ProxyId& proxy, Record& record, SteadyTime now);
   void set_live(const ProxyId& proxy, Record& record, bool live);
   void wake_fellows(const ProxyId& proxy, const Record& record);
+  void relieve_fellows(const ProxyId& proxy, const Record& record);
+  bool must_wait_for_relief(const ProxyId& proxy, const Record& record, SteadyTime now) const;
   void set_due(const ProxyId& proxy, Record& record, std::optional<SteadyTime> due);
   static const Link& who_counts(const Record& record);
   static bool somebody_probes(const Record& record);
   static bool is_refused(const Record& record);
   bool follows_another(const Record& record) const;
+  bool is_connected(const Record& record) const;  // its Envoy, to us or to another control plane
   bool is_ready(const Record& record, SteadyTime now) const;
   std::optional<SteadyTime> silence_ends(const Record& record) const;
   std::optional<SteadyTime> floor_holds_until(const ProxyId& proxy, const Record& record, SteadyTime now);

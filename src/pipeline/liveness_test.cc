@@ -378,5 +378,88 @@ TEST_F(LivenessTest, BelievesNoControlPlaneThatIsNotAlive) {
   EXPECT_THAT(changes(), ElementsAre("+a")) << "it was alive after all";
 }
 
+// --- one that replaces another ----------------------------------------------------------------------------------
+
+TEST_F(LivenessTest, WhoLeavesAsTheLastStaysUntilTheOneOnItsWayServes) {
+  up("old");
+  known("new");
+  manager("new");
+  envoy("new");
+  acknowledged("new");
+  manager_says("new", true, {8080});  // its application does not listen yet
+  changes();
+  liveness.on_leaving(id("old"), now());
+  EXPECT_THAT(changes(), IsEmpty());
+  EXPECT_TRUE(liveness.is_waiting_for_relief(id("old")));
+  wait(1s);
+  manager_says("new", true);
+  EXPECT_THAT(changes(), ElementsAre("+new", "-old"));
+  EXPECT_FALSE(liveness.is_waiting_for_relief(id("old")));
+}
+
+TEST_F(LivenessTest, TheOneOnItsWayNeedNotBeReadyAtAll) {
+  up("old");
+  known("new");
+  envoy("new");
+  changes();
+  liveness.on_leaving(id("old"), now());
+  EXPECT_THAT(changes(), IsEmpty());
+  manager("new");
+  acknowledged("new");
+  manager_says("new", true);
+  EXPECT_THAT(changes(), ElementsAre("+new", "-old"));
+}
+
+TEST_F(LivenessTest, NobodyWaitsLongForRelief) {
+  up("old");
+  known("new");
+  envoy("new");
+  changes();
+  liveness.on_leaving(id("old"), now());
+  EXPECT_THAT(changes(), IsEmpty());
+  wait(1499ms);
+  EXPECT_THAT(changes(), IsEmpty());
+  wait(1ms);
+  EXPECT_THAT(changes(), ElementsAre("-old"));
+}
+
+TEST_F(LivenessTest, WhereOthersServeOrNobodyComesAGoodbyeCountsAtOnce) {
+  up("a");
+  changes();
+  liveness.on_leaving(id("a"), now());
+  EXPECT_THAT(changes(), ElementsAre("-a")) << "the last one, and nobody comes";
+  up("b");
+  up("c");
+  known("d");
+  envoy("d");
+  changes();
+  liveness.on_leaving(id("b"), now());
+  EXPECT_THAT(changes(), ElementsAre("-b")) << "c serves";
+}
+
+TEST_F(LivenessTest, WhoGoesWhileItWaitsForReliefIsGone) {
+  up("old");
+  known("new");
+  envoy("new");
+  changes();
+  liveness.on_leaving(id("old"), now());
+  lose_envoy("old");
+  EXPECT_THAT(changes(), ElementsAre("-old"));
+}
+
+TEST_F(LivenessTest, AReliefThatGoesIsNotWaitedFor) {
+  up("old");
+  known("new");
+  manager("new");
+  envoy("new");
+  acknowledged("new");
+  manager_says("new", true, {8080});
+  changes();
+  liveness.on_leaving(id("old"), now());
+  EXPECT_THAT(changes(), IsEmpty());
+  liveness.on_leaving(id("new"), now());
+  EXPECT_THAT(changes(), ElementsAre("-new", "-old"));
+}
+
 }  // namespace
 }  // namespace mesh

@@ -324,6 +324,10 @@ void Writer::give_secrets(const std::string& mesh) {
 
 void Writer::begin_goodbyes() {
   for (Goodbye& goodbye : std::exchange(goodbyes_, {})) {
+    if (liveness_.is_waiting_for_relief(goodbye.proxy)) {  // callers are told later
+      goodbyes_.push_back(std::move(goodbye));
+      continue;
+    }
     Barriers::Barrier barrier;
     barrier.type = XdsType::Endpoint;
     if (const auto mesh = current_->find(goodbye.proxy.mesh))

@@ -18,6 +18,8 @@ namespace json = boost::json;
 
 constexpr Duration kPause = std::chrono::seconds(1);
 constexpr Duration kPauseWhileAppsStart = std::chrono::milliseconds(100);
+// Until all is well for the first time: from then on ECS stops the task that this one replaces.
+constexpr Duration kPauseUntilHealthy = std::chrono::milliseconds(200);
 constexpr Duration kPatience = std::chrono::seconds(2);
 constexpr std::size_t kMostMetadata = 1UL << 20;
 
@@ -135,11 +137,13 @@ struct TaskWatch::State : std::enable_shared_from_this<State> {
       MESH_LOG_WARN("sidecar", "the ECS task metadata cannot be read: {}", problem);
     last_problem = problem;
     metadata_pending = false;
+    if (!problem.empty()) tell_apps();  // then only what we see ourselves counts
   }
 
   void tick() {
     if (ended) return;
-    if (!metadata_pending && waited >= kPause) {
+    const Duration metadata_pause = was_healthy || !last_problem.empty() ? kPause : kPauseUntilHealthy;
+    if (!metadata_pending && waited >= metadata_pause) {
       waited = {};
       metadata_pending = true;
       if (own_id) {
@@ -149,7 +153,7 @@ struct TaskWatch::State : std::enable_shared_from_this<State> {
       }
     }
     look_at_apps();
-    const Duration pause = starting.empty() ? kPause : kPauseWhileAppsStart;
+    const Duration pause = starting.empty() ? metadata_pause : kPauseWhileAppsStart;
     waited += pause;
     timer = strand.after(pause, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->tick();
@@ -168,6 +172,7 @@ struct TaskWatch::State : std::enable_shared_from_this<State> {
       return;
     }
     unhealthy = view->unhealthy;
+    was_healthy |= starting.empty() && unhealthy.empty();
     tell_apps();
     if (view->stopping && !std::exchange(told_stopping, true)) events.on_stopping();
   }
@@ -191,6 +196,8 @@ struct TaskWatch::State : std::enable_shared_from_this<State> {
       unavailable = every_port;
       for (const std::string& name : unhealthy) reason += (reason.empty() ? "not healthy: container " : ", ") + name;
     }
+    // That they listen is news from now, what the metadata said of them is older.
+    if (reason.empty() && !was_healthy && last_problem.empty()) return;
     if (told_apps && *told_apps == reason) return;
     told_apps = reason;
     events.on_apps(std::move(unavailable), std::move(reason));
@@ -209,6 +216,7 @@ struct TaskWatch::State : std::enable_shared_from_this<State> {
   std::vector<std::string> unhealthy;
   std::string last_problem;
   bool metadata_pending = false, told_stopping = false, ended = false;
+  bool was_healthy = false;  // all of them listened, and nothing was said against them
 };
 
 TaskWatch::TaskWatch(wire::EventLoop& loop, wire::Strand strand, std::string metadata_uri, std::vector<AppPort> apps,

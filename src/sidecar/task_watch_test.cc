@@ -3,6 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <optional>
+
+#include "base/mailbox.h"
+#include "wire/server.h"
+
 namespace mesh::sidecar {
 namespace {
 
@@ -48,6 +56,80 @@ TEST(TaskWatchTest, OtherContainersCountWhileTheyRunAndHaveAHealthCheck) {
                               "me");
   ASSERT_TRUE(view);
   EXPECT_THAT(view->unhealthy, ElementsAre("app"));
+}
+
+// A task with one application, as ECS tells of it, and what the watch says.
+class Watched {
+ public:
+  Watched() {
+    app_ = listen([](const wire::Request&, wire::Respond respond) { respond({}); });
+    metadata_ = listen([this](const wire::Request& request, wire::Respond respond) {
+      wire::Response answer;
+      answer.status = metadata_status.load();
+      const std::string task =
+          R"({"DesiredStatus":"RUNNING","Containers":[{"DockerId":"a","Name":"app","Health":{"status":")";
+      answer.body =
+          request.path == "/v4" ? R"({"DockerId":"me"})" : task + (is_healthy ? "HEALTHY" : "UNKNOWN") + "\"}}]}";
+      respond(std::move(answer));
+    });
+    on_strand([this] {
+      TaskWatchEvents events{.on_stopping = [] {},
+                             .on_apps = [this](auto, std::string reason) { said_.put(std::move(reason)); }};
+      watch_.emplace(loop_, strand_, "http://127.0.0.1:" + std::to_string(metadata_->port()) + "/v4",
+                     std::vector<AppPort>{{8080, {"127.0.0.1", static_cast<std::uint32_t>(app_->port())}}},
+                     std::move(events));
+    });
+  }
+  ~Watched() {
+    on_strand([this] { watch_.reset(); });
+  }
+
+  void start() {
+    on_strand([this] { watch_->start(); });
+  }
+  std::string next() { return said_.take_one({}).value_or("the mailbox was closed"); }
+
+  std::atomic<bool> is_healthy = false;
+  std::atomic<int> metadata_status = 200;
+
+ private:
+  std::unique_ptr<wire::Server> listen(wire::Handler handler) {
+    wire::ServerSettings settings;
+    settings.address = "127.0.0.1";
+    settings.port = 0;
+    auto server = wire::Server::listen(loop_, settings, std::move(handler));
+    EXPECT_TRUE(server);
+    return std::move(*server);
+  }
+  void on_strand(std::function<void()> work) {
+    std::promise<void> done;
+    strand_.post([&] {
+      work();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
+  wire::EventLoop loop_{1};
+  wire::Strand strand_ = loop_.make_strand();
+  Mailbox<std::string> said_;
+  std::unique_ptr<wire::Server> app_, metadata_;
+  std::optional<TaskWatch> watch_;
+};
+
+TEST(TaskWatchTest, AnApplicationThatListensIsGivenToNobodyBeforeEcsCallsItHealthy) {
+  Watched task;
+  task.start();
+  EXPECT_EQ(task.next(), "not healthy: container app") << "it was never called available in between";
+  task.is_healthy = true;
+  EXPECT_EQ(task.next(), "");
+}
+
+TEST(TaskWatchTest, WithoutMetadataItCountsThatTheApplicationListens) {
+  Watched task;
+  task.metadata_status = 500;
+  task.start();
+  EXPECT_EQ(task.next(), "");
 }
 
 TEST(TaskWatchTest, WhatIsNoMetadataIsRefusedInWords) {
