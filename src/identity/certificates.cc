@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/random.h"
 #include "identity/x509.h"
 #include "model/rules.h"
 
@@ -75,6 +76,9 @@ Result<KeyPair> make_self_signed(const CertificateRequest& request, KeyType type
   CertificateDraft draft = draft_of(request, clock.now());
   // It is its own root: who trusts it puts it among the CAs.
   draft.is_ca = draft.may_sign_certificates = true;
+  // Roots are looked up by their subject, and of several with the same one Envoy and OpenSSL take the first: while a
+  // certificate is replaced, both are trusted, and each must be found.
+  draft.organizational_unit = make_uuid();
   return self_signed(draft, key.get());
 }
 

@@ -296,6 +296,19 @@ TEST_F(Certificates, OfAServerAreTheirOwnRoot) {
   }
 }
 
+TEST_F(Certificates, OfAServerMayBeTrustedTogetherWithTheirSuccessors) {
+  CertificateRequest wanted;
+  wanted.common_name = "taskmesh-cp";
+  wanted.dns_names = {"cp.example.com"};
+  wanted.for_client = false;
+  wanted.valid_for = 24h;
+  const std::string one = make_self_signed(wanted, KeyType::EcdsaP256, clock).value().certificate_pem;
+  const std::string next = make_self_signed(wanted, KeyType::EcdsaP256, clock).value().certificate_pem;
+  for (const std::string& both : {one + next, next + one})
+    for (const std::string& shown : {one, next})
+      EXPECT_TRUE(is_trusted(shown, both, X509_PURPOSE_SSL_SERVER, clock.now()));
+}
+
 // ---- ages
 
 TEST(Age, IsAWholeNumberAndAUnit) {
