@@ -100,9 +100,13 @@ void Route53Publisher::take(const std::vector<WantedRecord>& records) {
     by_zone[*id].emplace(name, route53::Desired{record.address, record.owner});
   }
   if (!settings_.zone_id.empty()) by_zone[settings_.zone_id];
-  for (const auto& [id, one] : zones_) one->leave(!by_zone.contains(id));
   for (const auto& [id, _] : zones_) by_zone[id];
-  for (auto& [id, wanted] : by_zone) zone(id).want(std::move(wanted), moment());
+  for (auto& [id, wanted] : by_zone) {
+    Zone& one = zone(id);
+    // A zone in which nothing is wanted is left clean: with a record in it, whoever deletes its stack could not.
+    one.leave(wanted.empty());
+    one.want(std::move(wanted), moment());
+  }
 }
 
 Zone& Route53Publisher::zone(const std::string& id) {

@@ -119,6 +119,37 @@ TEST(Route53Publisher, WithdrawsTheRecordsOfAZoneThatNobodyWantsAnyMore) {
   EXPECT_FALSE(house.publisher->figures().zones.contains("Z2"));
 }
 
+TEST(Route53Publisher, LeavesNothingInItsZoneWhileNothingIsWantedThere) {
+  House house;
+  const auto before = house.aws.zones["Z1"].records;
+  house.publisher->want({{"Z1", "redis.mesh.local", "127.1.0.1", ""}});
+  house.run_for(5s);
+  EXPECT_NE(house.aws.zones["Z1"].records, before);
+  house.publisher->want({});
+  house.run_for(5s);
+  EXPECT_EQ(house.aws.zones["Z1"].records, before) << "the record of who wrote last is gone, too";
+  const std::size_t calls = house.aws.requests.size();
+  house.run_for(10min);
+  EXPECT_EQ(house.aws.requests.size(), calls) << "and then it is quiet";
+  house.publisher->want({{"Z1", "redis.mesh.local", "127.1.0.2", ""}});
+  house.run_for(5s);
+  EXPECT_EQ(house.aws.address("Z1", "redis.mesh.local."), "127.1.0.2");
+}
+
+TEST(Route53Publisher, OfANewLeaderLeavesNothingEither) {
+  House house;
+  const auto before = house.aws.zones["Z1"].records;
+  house.publisher->want({{"Z1", "redis.mesh.local", "127.1.0.1", ""}});
+  house.run_for(5s);
+  house.leads = false;
+  house.run_for(1s);
+  house.publisher->want({});
+  house.leads = true;
+  ++house.term;
+  house.run_for(1min);
+  EXPECT_EQ(house.aws.zones["Z1"].records, before);
+}
+
 TEST(Route53Publisher, SaysInWordsThatAZoneIdIsNone) {
   House house;
   house.publisher->want({{"z-1", "redis.mesh.local", "127.1.0.1", ""}});

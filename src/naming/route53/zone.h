@@ -87,8 +87,8 @@ class Zone {
 
   // All names that this zone should hold, as record_name() makes them.
   void want(std::map<std::string, Desired> wanted, Moment now);
-  // Whether the zone is left for good: then the epoch record goes too, once nothing else of ours is there.
-  void leave(bool for_good) { is_leaving_ = for_good; }
+  // Whether the zone is left, for good or for now: then the epoch record goes too, once nothing else of ours is there.
+  void leave(bool is_left) { is_leaving_ = is_left; }
   // The next call; its answer has to come before next() is asked again.
   Call next(Moment now);
   // When next() has something, after it had none. None: not before want().
