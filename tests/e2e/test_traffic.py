@@ -39,6 +39,22 @@ class MutualTls(MeshCase):
         self.control_plane.permit("demo-app", "kv")
         lab.wait_for(lambda: self.app.counter().status == 200, "200 with the permission")
 
+    def test_an_open_connection_carries_one_more_request_by_the_rules_that_it_began_with(self):
+        lab.wait_for(lambda: [self.app.counter().status for _ in range(3)] == [200] * 3, "one connection is open, and used again and again")
+        updates = "listener_manager.listener_in_place_updated"
+        before = self.kv[0].stat(updates)
+        self.control_plane.forbid("demo-app", "kv")
+        lab.wait_for(lambda: self.kv[0].stat(updates) > before, "the Envoy of kv has the new rules")
+        self.assertEqual(self.app.counter().status, 200)
+        lab.wait_for(lambda: self.app.counter().status == 403, "it closed the connection, and the next one is judged by the new rules")
+        self.assertEqual({self.app.counter().status for _ in range(10)}, {403})
+        before = self.kv[0].stat(updates)
+        self.control_plane.permit("demo-app", "kv")
+        lab.wait_for(lambda: self.kv[0].stat(updates) > before, "it has the old rules again")
+        self.assertEqual(self.app.counter().status, 403)
+        lab.wait_for(lambda: self.app.counter().status == 200, "a new connection")
+        self.assertEqual({self.app.counter().status for _ in range(10)}, {200})
+
     def test_permission_of_another_service_does_not_help(self):
         self.control_plane.permit("somebody", "kv")
         self.control_plane.forbid("demo-app", "kv")
