@@ -93,16 +93,19 @@ def packages(image):
 
 
 def write_bill(image, file, name, context, programs):
-    """An SPDX 2.3 document: every Debian package, and our own programs with their digests."""
+    """An SPDX 2.3 document: every Debian package, and the programs that were copied in ({name: version}) with their digests."""
     entries = [{"SPDXID": f"SPDXRef-deb-{package.replace('+', '-plus-')}", "name": package, "versionInfo": version, "downloadLocation": "NOASSERTION",
                 "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": f"pkg:deb/debian/{package}@{version}"}],
                 "filesAnalyzed": False} for package, version, _ in packages(image)]
-    for program in programs:
+    for program, version in programs.items():
         digest = hashlib.sha256((context / program).read_bytes()).hexdigest()
-        entries.append({"SPDXID": f"SPDXRef-program-{program}", "name": program, "downloadLocation": "NOASSERTION", "filesAnalyzed": False,
-                        "checksums": [{"algorithm": "SHA256", "checksumValue": digest}]})
+        entries.append({"SPDXID": f"SPDXRef-program-{program}", "name": program, "versionInfo": version, "downloadLocation": "NOASSERTION",
+                        "filesAnalyzed": False, "checksums": [{"algorithm": "SHA256", "checksumValue": digest}]})
+    whole = {"SPDXID": "SPDXRef-image", "name": name, "downloadLocation": "NOASSERTION", "filesAnalyzed": False, "primaryPackagePurpose": "CONTAINER"}
+    related = [("SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-image"), *(("SPDXRef-image", "CONTAINS", entry["SPDXID"]) for entry in entries)]
     document = {"spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT", "name": name,
                 "documentNamespace": f"https://taskmesh.invalid/spdx/{name}/{hashlib.sha256(json.dumps(entries).encode()).hexdigest()[:16]}",
-                "creationInfo": {"created": "2023-11-14T22:13:20Z", "creators": ["Tool: tools/images"]}, "packages": entries}
+                "creationInfo": {"created": "2023-11-14T22:13:20Z", "creators": ["Tool: tools/images"]}, "packages": [whole, *entries],
+                "relationships": [{"spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": other} for one, kind, other in related]}
     file.write_text(json.dumps(document, indent=1) + "\n")
     os.chmod(file, 0o644)

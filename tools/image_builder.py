@@ -82,7 +82,8 @@ def _layer(key, fill):
             draft.rename(folder)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
-            raise
+            if not folder.exists():  # else another process made the same meanwhile
+                raise
     os.utime(folder)
     return folder
 
