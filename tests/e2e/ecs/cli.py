@@ -161,6 +161,7 @@ class Control:
             plan.make_secrets = lambda: None
             plan.make_certificates = lambda _: None
         self.plan = plan
+        self.box.images.prepare(lambda text: print(text, file=out))
         plan.apply(lambda text: print(text, file=out))
         return self.do_status([], out, _, cwd)
 
@@ -199,9 +200,10 @@ class Control:
         return container.run_inside(argv[2:], stdin=descriptors[0], stdout=descriptors[1], stderr=descriptors[2])
 
     def do_curl(self, argv, _out, descriptors, _cwd):
-        place = self._tasks(argv[0])[0].place
-        return subprocess.run(["ip", "netns", "exec", place.namespace, "curl", "-sS", "--max-time", "20", *argv[1:]], stdin=descriptors[0],
-                              stdout=descriptors[1], stderr=descriptors[2]).returncode
+        task = self._tasks(argv[0])[0]  # names are looked up as the task does
+        script = 'mount --bind "$1" "$(readlink -f /etc/resolv.conf)" && shift && exec curl -sS --max-time 20 "$@"'
+        return subprocess.run(["ip", "netns", "exec", task.place.namespace, "sh", "-c", script, "sh", str(task.directory / "resolv.conf"), *argv[1:]],
+                              stdin=descriptors[0], stdout=descriptors[1], stderr=descriptors[2]).returncode
 
     def do_scale(self, argv, out, *_):
         self.box.scale(argv[0], int(argv[1]))

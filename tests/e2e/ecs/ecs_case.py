@@ -27,8 +27,12 @@ class BoxCase(unittest.TestCase):
         cls.box = Box(os.environ["TASKMESH_BINARIES"], envoy, directory, stand_ins(directory))
         cls.addClassCleanup(cls.box.close)
         cls.plan = Plan(cls.box, cls.templates, PLANS / cls.plan_file, cls.parameters)
+
+        def say(text):
+            print(text, file=sys.stderr)
         try:
-            cls.plan.apply(lambda text: print(text, file=sys.stderr), only=cls.stacks)
+            cls.box.images.prepare(say)
+            cls.plan.apply(say, only=cls.stacks)
         except Exception:
             print(cls.box.report(), file=sys.stderr)
             raise
@@ -42,7 +46,23 @@ class BoxCase(unittest.TestCase):
     # --- asking ---------------------------------------------------------------------------------------------------
 
     def one(self, service):
-        return lab.wait_for(lambda: self.box.healthy(service), f"a healthy task of {service}", 60)[0]
+        """A healthy task of the service, of its newest deployment."""
+        return lab.wait_for(lambda: self.box.healthy(service), f"a healthy task of {service}", 60)[-1]
+
+    _app = None
+
+    @property
+    def app(self):
+        """A task of demo-app that nobody told to stop."""
+        if self._app is None or not self._app.is_running:
+            type(self)._app = self.one("demo-app")
+        return self._app
+
+    def envoy_counter(self, task, name):
+        """One of the counters of the task's Envoy."""
+        answer = lab.request("GET", "localhost", 80, f"/stats?filter=^{name.replace('.', '%5C.')}$",
+                             unix_socket=str(task.directory / "volumes/sidecar/kuma-envoy-admin.sock"), timeout=10).text
+        return int(answer.rsplit(":", 1)[1]) if ":" in answer else 0
 
     def counter(self, method="GET", task=None):
         """The counter's API from inside the task of demo-app."""

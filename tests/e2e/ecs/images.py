@@ -4,6 +4,7 @@ import importlib.util
 import pathlib
 import re
 import sys
+import threading
 
 import lab
 
@@ -24,7 +25,14 @@ class Store:
 
     def __init__(self, binaries, envoy, directory, stand_ins=None):
         self.binaries, self.envoy, self.context, self.built = pathlib.Path(binaries), pathlib.Path(envoy), pathlib.Path(directory) / "context", {}
-        self.stand_ins = stand_ins or {}
+        self.stand_ins, self._building = stand_ins or {}, threading.RLock()
+
+    def prepare(self, say=lambda text: None):
+        """Builds what nearly every plan needs. The first time on a machine this fetches a Debian: nothing should wait for it."""
+        say("building the images (the first time takes a minute)")
+        for name in ("control-plane", "sidecar", "counter"):
+            self.own(name)
+        image_builder.tidy_cache()
 
     def find(self, name):
         plain = re.sub(r"(@sha256:\w+|:[\w.-]+)$", "", name)
@@ -43,9 +51,10 @@ class Store:
         return self._once(name, make)
 
     def _once(self, key, make):
-        if key not in self.built:
-            try:
-                self.built[key] = make()
-            except image_builder.BuildFailure as problem:
-                raise lab.Failure(str(problem)) from problem
-        return self.built[key]
+        with self._building:  # tasks start on threads of their own
+            if key not in self.built:
+                try:
+                    self.built[key] = make()
+                except image_builder.BuildFailure as problem:
+                    raise lab.Failure(str(problem)) from problem
+            return self.built[key]

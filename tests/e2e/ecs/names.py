@@ -50,6 +50,11 @@ class Resolver:
                     found += self._of_record(record)
         return sorted(set(found))
 
+    def own_records(self, zone):
+        """What somebody put into this hosted zone, whatever its type."""
+        pages = self.aws.client("route53").get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
+        return [record for page in pages for record in page["ResourceRecordSets"] if record["Type"] not in ("NS", "SOA")]
+
     def _of_record(self, record):
         name = record["Name"].rstrip(".")
         if record["Type"] == "A" and "AliasTarget" in record:

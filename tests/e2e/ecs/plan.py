@@ -2,9 +2,10 @@
 
 {"secrets": {"NAME": {"text": "…"}},
  "certificates": [{"hosts": ["…"], "secret": "NAME"} or {"hosts": […], "certificate": "NAME", "key": "NAME"}],
- "stacks": [{"name": "…", "template": "file.yaml", "parameters": {"P": "{secret:NAME}"}}]}
+ "stacks": [{"name": "…", "template": "file.yaml", "parameters": {"P": "{secret:NAME}"}, "empties": "HOSTED ZONE"}]}
 
-Values may name what exists by then: {secret:NAME} (its ARN), {output:STACK:KEY}.
+Values may name what exists by then: {secret:NAME} (its ARN), {output:STACK:KEY}. `empties`: with this stack the last names of the
+hosted zone go; what is deleted next waits for that, as nobody's stacks are deleted as fast as those of a box.
 """
 import json
 import pathlib
@@ -62,10 +63,14 @@ class Plan:
         return self
 
     def delete(self, say=lambda text: None):
-        for name in reversed(self.stacks):
-            if name in self.box.stacks():
-                say(f"deleting stack {name}")
-                self.box.delete(name)
+        for stack in reversed(self.description["stacks"]):
+            if stack["name"] not in self.box.stacks():
+                continue
+            say(f"deleting stack {stack['name']}")
+            zone = self.fill(stack.get("empties", ""))
+            self.box.delete(stack["name"])
+            if zone:
+                lab.wait_for(lambda: not self.box.resolver.own_records(zone), f"the names of {stack['name']} go", 60)
         for arn in self.secrets.values():
             self.box.aws.client("secretsmanager").delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
         self.secrets.clear()
