@@ -1,4 +1,5 @@
-// Looking into services: …/meshservices/{name}/_hostnames, …/_resources/dataplanes.
+// Looking into services: …/meshservices/{name}/_hostnames, …/_resources/dataplanes,
+// …/service-insights/{name}/_hostnames.
 #include <map>
 #include <set>
 
@@ -6,6 +7,8 @@
 #include "api/json_text.h"
 #include "api/paging.h"
 #include "api/problem.h"
+#include "model/address_block.h"
+#include "model/mesh.h"
 #include "model/service.h"
 
 namespace mesh::api {
@@ -47,6 +50,26 @@ wire::Response dataplanes(const Context& context, const Call& call) {
   return json_response(200, page_json(call.request, *page, total, std::move(items)));
 }
 
+// The address of a value of kuma.io/service, and what became of the names that lead there in a DNS service.
+wire::Response names_by_tag(const Context& context, const Call& call) {
+  if (auto refused = refuse_read(context, call, kMeshServiceKind)) return *refused;
+  const auto mesh = context.parts.store.get({&kMeshKind, {}, call.param("mesh")});
+  if (!mesh) return error_response(mesh.error(), "Failed to retrieve Mesh");
+  const auto blocks = context.parts.store.list({.kind = &kAddressBlockKind});
+  if (!blocks) return error_response(blocks.error(), "Could not retrieve resources");
+  array items;
+  for (const Resource& block : blocks->items) {
+    for (const auto& [address, entry] : block.spec_as<AddressBlock>().addresses) {
+      if (entry.freed || service_of_owner(entry.owner) != call.param("name")) continue;
+      array conditions;
+      if (entry.published) conditions.push_back(print_as(*entry.published, Dialect::Spec));
+      items.push_back(object{{"address", address}, {"conditions", std::move(conditions)}});
+    }
+  }
+  const std::size_t total = items.size();
+  return json_response(200, object{{"items", std::move(items)}, {"total", total}});
+}
+
 }  // namespace
 
 void add_service_routes(Router& router, const Context& context) {
@@ -55,6 +78,8 @@ void add_service_routes(Router& router, const Context& context) {
                [&context, kind](const Call& call) { return hostnames(context, call, *kind); });
   router.add("GET", "/meshes/{mesh}/meshservices/{name}/_resources/dataplanes",
              [&context](const Call& call) { return dataplanes(context, call); });
+  router.add("GET", "/meshes/{mesh}/service-insights/{name}/_hostnames",
+             [&context](const Call& call) { return names_by_tag(context, call); });
 }
 
 }  // namespace mesh::api

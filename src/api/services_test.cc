@@ -1,4 +1,5 @@
 #include "api/test_api.h"
+#include "model/address_block.h"
 #include "model/service.h"
 
 namespace mesh {
@@ -31,6 +32,23 @@ TEST_F(Services, TellTheirHostnamesAndWhereTheyHold) {
   EXPECT_EQ(text_at(answer, "/items"), R"([{"hostname":"kv.svc.mesh.local","zones":[{"name":"east"}]}])");
   EXPECT_EQ(text_at(answer, "/total"), "1");
   EXPECT_EQ(send("GET", "/meshes/default/meshservices/nope/_hostnames").status, 404);
+}
+
+TEST_F(Services, ByTagTellTheirAddressAndWhatBecameOfTheirNames) {
+  AddressBlock block;
+  block.addresses = {
+      {"127.1.0.0",
+       {"service/kv", {}, Condition{kPublishedCondition, "True", "Accepted", "kv.mesh.local", clock.now()}}},
+      {"127.1.0.1", {"service/web", {}, {}}},
+      {"127.1.0.2", {"service/kv", clock.now(), {}}}};
+  put(kAddressBlockKind, "", "127.1.0.0", AnySpec::of(block));
+  const auto answer = get_json("/meshes/default/service-insights/kv/_hostnames");
+  EXPECT_EQ(text_at(answer, "/total"), "1");
+  EXPECT_EQ(text_at(answer, "/items/0/address"), "127.1.0.0");
+  EXPECT_EQ(text_at(answer, "/items/0/conditions/0/reason"), "Accepted");
+  EXPECT_EQ(text_at(answer, "/items/0/conditions/0/lastTransitionTime"), format_time(clock.now()));
+  EXPECT_EQ(text_at(get_json("/meshes/default/service-insights/web/_hostnames"), "/items/0/conditions"), "[]");
+  EXPECT_EQ(send("GET", "/meshes/nope/service-insights/kv/_hostnames").status, 404);
 }
 
 TEST_F(Services, TellTheirDataplanes) {

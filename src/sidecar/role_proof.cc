@@ -1,5 +1,7 @@
 #include "sidecar/role_proof.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace mesh::sidecar {
@@ -28,6 +30,7 @@ Status RoleProof::sign() {
            aws::make_identity_proof(claims_, credentials.keys, *region_,
                                     aws::preferred_sts_endpoint(needs_.environment), needs_.caller.clock->now()));
   MESH_RETURN_IF_ERROR(write_(proof));
+  keys_end_ = credentials.expires;
   const std::string who =
       (credentials.role_arn.empty() ? "an IAM role" : credentials.role_arn) + " from " + credentials.source;
   if (who != told_)
@@ -52,8 +55,13 @@ void RoleProof::keep_signing() {
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
+Duration RoleProof::until_next() const {
+  if (!keys_end_) return kSignEvery;
+  return std::clamp<Duration>((*keys_end_ - needs_.caller.clock->now()) / 2, kTryAgainAfter, kSignEvery);
+}
+
 void RoleProof::run(const std::stop_token& stop) {
-  Duration pause = kSignEvery;
+  Duration pause = until_next();
   while (true) {
     wait(stop, pause);
     if (stop.stop_requested()) return;
@@ -61,7 +69,7 @@ void RoleProof::run(const std::stop_token& stop) {
     if (!signed_now)
       MESH_LOG_WARN("sidecar", "the proof of the IAM role could not be renewed; tried again soon: {}",
                     signed_now.error().message());
-    pause = signed_now ? kSignEvery : kTryAgainAfter;
+    pause = signed_now ? until_next() : kTryAgainAfter;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -30,8 +31,11 @@ class RoleProof {
   Status sign();
   // The same, until it works or what is wrong will not pass by itself; at most `tries` times, with pauses.
   Status sign_at_start(int tries);
-  // From now on signs every two minutes on a thread of its own; failures are logged, and tried again sooner.
+  // From now on signs every two minutes on a thread of its own, sooner where the keys end sooner; failures are logged,
+  // and tried again soon.
   void keep_signing();
+  // After sign(): when to do it again. A proof is good for as long as the keys that signed it.
+  Duration until_next() const;
 
  private:
   void run(const std::stop_token& stop);
@@ -43,6 +47,7 @@ class RoleProof {
   aws::CredentialCache credentials_;
   const aws::Region* region_ = nullptr;
   std::string told_;  // whose credentials were logged last
+  std::optional<SystemTime> keys_end_;
   std::mutex mutex_;
   std::condition_variable_any never_;
   std::jthread thread_;  // last: ends before what it uses

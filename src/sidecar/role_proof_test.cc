@@ -25,7 +25,7 @@ struct Task {
           .status = 200,
           .headers = {},
           .body = R"({"RoleArn":"arn:aws:iam::123456789012:role/kv","AccessKeyId":"ASIAEXAMPLEEXAMPLE0)" +
-                  std::to_string(keys) + R"(","SecretAccessKey":"s","Token":"t","Expiration":"2026-11-24T17:20:00Z"})"};
+                  std::to_string(keys) + R"(","SecretAccessKey":"s","Token":"t","Expiration":")" + expires + "\"}"};
     };
   }
   RoleProof proof() {
@@ -39,6 +39,7 @@ struct Task {
   ManualClock clock{*parse_time("2026-11-24T11:20:00Z")};
   aws::ChainNeeds needs;
   std::vector<std::string> written;
+  std::string expires = "2026-11-24T17:20:00Z";
   int asked = 0, keys = 1;
   bool is_down = false;
 };
@@ -69,6 +70,19 @@ TEST(RoleProof, TakesNewKeysBeforeTheOldOnesEndAndKeepsTheseWhileThereAreNone) {
   ASSERT_TRUE(proof.sign());
   EXPECT_EQ(aws::parse_identity_proof(task.written[1])->access_key_id, "ASIAEXAMPLEEXAMPLE01");
   EXPECT_EQ(aws::parse_identity_proof(task.written[2])->access_key_id, "ASIAEXAMPLEEXAMPLE02");
+}
+
+TEST(RoleProof, IsSignedAnewSoonerThanUsualWhenTheKeysEndSooner) {
+  Task task;
+  RoleProof proof = task.proof();
+  ASSERT_TRUE(proof.sign());
+  EXPECT_EQ(proof.until_next(), RoleProof::kSignEvery);
+  task.clock.advance(std::chrono::hours(6) - std::chrono::seconds(60));
+  task.expires = "2026-11-24T17:20:30Z";
+  ASSERT_TRUE(proof.sign());
+  EXPECT_EQ(proof.until_next(), std::chrono::seconds(45));
+  task.clock.advance(std::chrono::seconds(88));
+  EXPECT_EQ(proof.until_next(), RoleProof::kTryAgainAfter) << "and never without a pause";
 }
 
 TEST(RoleProof, SaysAtTheStartThatTheTaskHasNoRole) {

@@ -74,6 +74,18 @@ TEST(SidecarSettings, GiveTheProofOfARoleToNobodyWhoseNameWasNotVerified) {
   EXPECT_THAT(check(settings).error().message(), HasSubstr("together with --auth-type=aws"));
 }
 
+TEST(SidecarSettings, KnowThreeWaysToProveWhoTheProxyIs) {
+  Settings settings;
+  settings.resource = "type: Dataplane";
+  settings.cp_address = "https://cp:5678";
+  for (const char* type : {"", "aws", "dataplane-token", "none"}) {
+    settings.auth_type = type;
+    EXPECT_TRUE(check(settings)) << type;
+  }
+  settings.auth_type = "iam";
+  EXPECT_THAT(check(settings).error().message(), HasSubstr("may be aws, dataplane-token or none"));
+}
+
 TEST(SidecarSettings, AreRefusedWithEverythingThatIsWrong) {
   Settings settings;
   settings.cp_address = "localhost:5678";

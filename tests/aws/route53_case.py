@@ -112,8 +112,9 @@ class Route53Case(mesh_case.MeshCase):
 
     def published(self, service):
         """The condition of a MeshService's hostname in Route 53; None: none yet."""
-        status = self.control_plane.api("GET", f"/meshes/default/meshservices/{service}").json().get("status", {})
-        for generator in status.get("hostnameGenerators", []):
+        answer = self.control_plane.api("GET", f"/meshes/default/meshservices/{service}")
+        generators = answer.json().get("status", {}).get("hostnameGenerators", []) if answer.status == 200 else []
+        for generator in generators:
             for condition in generator.get("conditions", []):
                 if condition["type"] == "Published":
                     return condition

@@ -127,13 +127,15 @@ class NamesThatJustResolve(Route53Case):
         began = time.monotonic()
         lab.wait_for(lambda: "15050" in self.app.admin("/listeners").text and self.listens_for("late"), "demo-app's Envoy listens for it", 60, pause=0.005)
         listening = time.monotonic() - began
+        lab.wait_for(lambda: "late.svc.mesh.local" in self.addresses(), "Route 53 has its name", 60, pause=0.005)
+        published = time.monotonic() - began
         with lab.inside(self.app.name):
             lab.wait_for(lambda: socket.gethostbyname("late.svc.mesh.local"), "its name resolves", 60, pause=0.005)
         resolving = time.monotonic() - began
         lab.wait_for(lambda: lab.request("GET", socket.gethostbyname("late.svc.mesh.local"), 15050, "/api/key-value", namespace=self.app.name).status == 200,
                      "it answers by name", 60, pause=0.005)
-        self.say(f"a new service: listener after {listening * 1000:.0f} ms, resolved after {resolving * 1000:.0f} ms, "
-                 f"called after {(time.monotonic() - began) * 1000:.0f} ms")
+        self.say(f"a new service: listener after {listening * 1000:.0f} ms, in Route 53 after {published * 1000:.0f} ms, "
+                 f"resolved after {resolving * 1000:.0f} ms, called after {(time.monotonic() - began) * 1000:.0f} ms")
         self.assertGreater(self.handshakes(task), 0)
 
     def listens_for(self, service):
@@ -145,6 +147,12 @@ class NamesThatJustResolve(Route53Case):
         address = self.addresses()["kv.svc.mesh.local"]
         self.assertEqual(condition["message"], f"kv.svc.mesh.local leads to {address} in hosted zone {self.zone}")
         self.assertRegex(condition["lastTransitionTime"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d")
+        # The names by kuma.io/service are no resource; what became of them stands beside the insight.
+        told = self.wait_for(lambda: self.control_plane.api("GET", "/meshes/default/service-insights/redis/_hostnames").json()["items"][0]["conditions"],
+                             "redis says what became of its name")
+        address = self.addresses()["redis.mesh.local"]
+        self.assertEqual([told[0][key] for key in ("type", "status", "message")],
+                         ["Published", "True", f"redis.mesh.local leads to {address} in hosted zone {self.zone}"])
 
     def test_5_metrics_tell_calls_records_and_what_waits(self):
         self.wait_for(lambda: self.metric("route53_names", zone=self.zone, state="owned") == len(self.addresses()), "the control plane counts what is there")

@@ -1,0 +1,27 @@
+"""Keys that the agent of ECS gives for seconds only: sidecars and the control plane rotate them all the time, and nobody
+who sends requests notices."""
+import datetime
+
+import lab
+import test_ecs_identity
+
+
+class KeysThatLiveForSeconds(test_ecs_identity.AwsCase):
+    valid_for = datetime.timedelta(seconds=24)
+
+    def test_cost_no_request(self):
+        with lab.Traffic(self.app.counter) as traffic:
+            for asked in (3, 4):
+                lab.wait_for(lambda: all(agent.asked >= asked for agent in self.agents.values()), f"each task has fetched keys {asked} times", 120)
+                # Who comes back has to show what was signed last.
+                before = self.aws.count("GetCallerIdentity")
+                self.control_plane.kill()
+                self.control_plane.start().wait_until_ready()
+                lab.wait_for(lambda: self.aws.count("GetCallerIdentity") >= before + 2, "both prove their roles anew", 60)
+                for task in (self.kv, self.app):
+                    lab.wait_for(lambda: self.control_plane.overview(task.name)["dataplaneInsight"]["subscriptions"][-1].get("disconnectTime") is None,
+                                 f"{task.name} is connected", 60)
+            traffic.more(100, 60)
+        self.assertEqual([failure for _, failure in traffic.failures[:3]], [], f"{len(traffic.failures)} of {traffic.total} failed")
+        self.assertLessEqual({outcome for _, outcome in self.aws.journal}, {"200"})
+        self.assertGreaterEqual(len(self.aws.sessions), 8)
