@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -11,6 +12,7 @@ namespace mesh {
 namespace {
 
 constexpr int kOldestServer = 130000;
+constexpr std::chrono::milliseconds kLongestPoll{100};
 
 const char* tls_mode(PostgresTls mode) {
   switch (mode) {
@@ -119,7 +121,11 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const Postg
   Secret password = server.password;
   if (server.fetch_password) {
     Result<Secret> fetched = server.fetch_password();
-    if (!fetched.has_value()) return with_context(std::move(fetched).error(), "a password for " + where(server));
+    if (!fetched.has_value()) {
+      Error failed = with_context(std::move(fetched).error(), "a password for " + where(server));
+      failed.kind = ErrorKind::Unavailable;  // whatever is missing there: nobody's resource is
+      return failed;
+    }
     password = *std::move(fetched);
   }
   const Parameters parameters = parameters_of(server, password);
@@ -131,6 +137,7 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const Postg
 
   std::unique_ptr<PostgresConnection> out(new PostgresConnection());
   out->where_ = where(server);
+  out->answer_timeout_ = server.answer_timeout;
   out->connection_.reset(PQconnectdbParams(names.data(), values.data(), 0));
   if (out->connection_ == nullptr) return error(ErrorKind::Internal, "no memory for a connection");
   if (PQstatus(out->connection_.get()) != CONNECTION_OK)
@@ -171,25 +178,62 @@ Result<PostgresRows> PostgresConnection::ask(const std::string& sql, const std::
   auto known = prepared_.find(sql);
   if (known == prepared_.end()) {
     const std::string name = "s" + std::to_string(prepared_.size());
-    pg_result* prepared =
-        PQprepare(connection_.get(), name.c_str(), sql.c_str(), static_cast<int>(parameters.size()), nullptr);
-    const PostgresRows owner(prepared);
-    if (PQresultStatus(prepared) != PGRES_COMMAND_OK) return failure(prepared);
+    if (PQsendPrepare(connection_.get(), name.c_str(), sql.c_str(), static_cast<int>(parameters.size()), nullptr) == 0)
+      return failure(nullptr);
+    MESH_RETURN_IF_ERROR(last_answer());
     known = prepared_.emplace(sql, name).first;
   }
-  pg_result* result = PQexecPrepared(connection_.get(), known->second.c_str(), static_cast<int>(values.size()),
-                                     values.data(), nullptr, nullptr, 0);
-  PostgresRows rows(result);
-  const auto status = PQresultStatus(result);
-  if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) return failure(result);
-  return rows;
+  if (PQsendQueryPrepared(connection_.get(), known->second.c_str(), static_cast<int>(values.size()), values.data(),
+                          nullptr, nullptr, 0) == 0)
+    return failure(nullptr);
+  return last_answer();
+}
+
+Result<PostgresRows> PostgresConnection::last_answer() {
+  const SteadyTime until = real_clock().steady() + answer_timeout_;
+  PostgresRows last;
+  std::optional<Error> failed;
+  for (;;) {
+    MESH_RETURN_IF_ERROR(wait_for_answer(until));
+    pg_result* result = PQgetResult(connection_.get());
+    if (result == nullptr) break;
+    last = PostgresRows(result);
+    const auto status = PQresultStatus(result);
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && !failed) failed = failure(result);
+  }
+  if (failed) return *failed;
+  if (is_broken()) return failure(nullptr);
+  return last;
+}
+
+// Until the next answer can be taken without waiting, or there is none to come.
+Status PostgresConnection::wait_for_answer(SteadyTime until) {
+  while (PQisBusy(connection_.get()) != 0) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - real_clock().steady());
+    pollfd waiting{PQsocket(connection_.get()), POLLIN, 0};
+    if (left.count() <= 0) {
+      is_given_up_ = true;
+      last_state_.clear();
+      return error(ErrorKind::Unavailable, fmt::format("{}: gave no answer within {} s", where_,
+                                                       std::chrono::duration<double>(answer_timeout_).count()));
+    }
+    // Not for long at once: what TLS has decrypted already makes no socket readable.
+    (void)::poll(&waiting, 1, static_cast<int>(std::min(left, kLongestPoll).count()));
+    // What is wrong with the connection is in the answer that is taken next.
+    if (PQconsumeInput(connection_.get()) == 0) return {};
+  }
+  return {};
 }
 
 Result<std::vector<PostgresRows>> PostgresConnection::run(const std::string& script) {
   if (PQsendQuery(connection_.get(), script.c_str()) == 0) return failure(nullptr);
   std::vector<PostgresRows> out;
   std::optional<Error> failed;
-  while (pg_result* result = PQgetResult(connection_.get())) {
+  const SteadyTime until = real_clock().steady() + answer_timeout_;
+  for (;;) {
+    MESH_RETURN_IF_ERROR(wait_for_answer(until));
+    pg_result* result = PQgetResult(connection_.get());
+    if (result == nullptr) break;
     out.emplace_back(result);
     const auto status = PQresultStatus(result);
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && !failed) failed = failure(result);
@@ -199,7 +243,7 @@ Result<std::vector<PostgresRows>> PostgresConnection::run(const std::string& scr
   return out;
 }
 
-bool PostgresConnection::is_broken() const { return PQstatus(connection_.get()) != CONNECTION_OK; }
+bool PostgresConnection::is_broken() const { return is_given_up_ || PQstatus(connection_.get()) != CONNECTION_OK; }
 
 bool PostgresConnection::is_idle() const {
   return !is_broken() && PQtransactionStatus(connection_.get()) == PQTRANS_IDLE;

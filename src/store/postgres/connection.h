@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/result.h"
 
@@ -34,6 +35,8 @@ struct PostgresServer {
   std::chrono::milliseconds lock_timeout{10'000};
   // Of a transaction in which nothing happens: a control plane that stalls must not hold up the others.
   std::chrono::milliseconds idle_transaction_timeout{5'000};
+  // For an answer, whatever keeps the server from giving it: it is stopped, or its standby confirms nothing.
+  std::chrono::milliseconds answer_timeout{40'000};
   PostgresTls tls = PostgresTls::Disable;
   std::string ca_file, certificate_file, key_file;  // empty: none
   bool send_server_name = true;                     // in the TLS handshake
@@ -82,11 +85,16 @@ class PostgresConnection {
   PostgresConnection() = default;
   Status set_up(const PostgresServer& server);
   Error failure(pg_result* result);
+  // Sent before; the last of what comes. Nothing came in time: the connection is given up.
+  Result<PostgresRows> last_answer();
+  Status wait_for_answer(SteadyTime until);
 
   std::string where_;  // database "mesh" at db:5432
   std::unique_ptr<pg_conn, Close> connection_;
   std::map<std::string, std::string> prepared_;  // statement → its name
   std::string epoch_, last_state_;
+  std::chrono::milliseconds answer_timeout_{};
+  bool is_given_up_ = false;
 };
 
 // What somebody who made a connection fail for this reason should do. `state` is an SQLSTATE. Empty: nothing to say.

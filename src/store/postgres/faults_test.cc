@@ -1,6 +1,9 @@
 // What may happen to a database and to the way there, tried with a real server.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -69,6 +72,61 @@ TEST(PostgresStore, AsksForAFreshPasswordWithEachConnection) {
   EXPECT_TRUE(PostgresConnection::open(server).has_value());
   EXPECT_TRUE(PostgresConnection::open(server).has_value());
   EXPECT_EQ(asked, 2);
+}
+
+TEST(PostgresStore, SaysThatItIsAwayWhenThePasswordCannotBeFetched) {
+  PostgresServer server = server_for("postgres");
+  server.fetch_password = []() -> Result<Secret> { return error(ErrorKind::NotFound, "there is no such file"); };
+  const auto connection = PostgresConnection::open(server);
+  EXPECT_EQ(connection.error().kind, ErrorKind::Unavailable) << "no resource is missing";
+  EXPECT_THAT(connection.error().message(), AllOf(HasSubstr("a password for"), HasSubstr("no such file")));
+}
+
+// It takes connections and never says a word, as behind a network that swallows packets.
+class SilentServer {
+ public:
+  SilentServer() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* raw = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(socket_, raw, size), 0);
+    EXPECT_EQ(::listen(socket_, 100), 0);
+    EXPECT_EQ(::getsockname(socket_, raw, &size), 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentServer() { ::close(socket_); }
+  SilentServer(const SilentServer&) = delete;
+  SilentServer& operator=(const SilentServer&) = delete;
+  int port() const { return port_; }
+  int count_connections() {
+    for (int count = 0;; ++count) {
+      const int taken = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (taken < 0) return count;
+      ::close(taken);
+    }
+  }
+
+ private:
+  int socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int port_ = 0;
+};
+
+TEST(PostgresStore, LosesNoThreadsToAServerThatSaysNothing) {
+  SilentServer silent;
+  PostgresServer server = server_for("mesh");
+  server.port = silent.port();
+  server.connect_timeout = 2s;
+  PostgresPool pool(server, {});
+  EXPECT_EQ(pool.borrow().error().kind, ErrorKind::Unavailable);
+  EXPECT_EQ(silent.count_connections(), 1);
+  {
+    std::vector<std::jthread> readers;
+    for (int i = 0; i < 20; ++i)
+      readers.emplace_back([&] { EXPECT_EQ(pool.borrow().error().kind, ErrorKind::Unavailable); });
+  }
+  EXPECT_LT(silent.count_connections(), 10) << "one waits for it, the others are told what the last one was";
 }
 
 TEST(PostgresStore, SaysWhichCommandMakesTheSchema) {
@@ -197,6 +255,17 @@ TEST(PostgresStore, LetsNobodyWaitForeverForALock) {
   EXPECT_THAT(store->write(only(put(mesh_key("prod")))).error().message(), HasSubstr("lock"));
   ASSERT_TRUE(other->run("ROLLBACK").has_value());
   EXPECT_TRUE(store->write(only(put(mesh_key("prod")))).has_value());
+}
+
+TEST(PostgresStore, GivesUpAConnectionThatAnswersNothing) {
+  PostgresServer server = server_for("postgres");
+  server.answer_timeout = 300ms;
+  const auto connection = connect(server);
+  const auto answer = connection->run("SELECT pg_sleep(60)");
+  ASSERT_FALSE(answer.has_value());
+  EXPECT_EQ(answer.error().kind, ErrorKind::Unavailable);
+  EXPECT_THAT(answer.error().message(), HasSubstr("no answer within 0.3 s"));
+  EXPECT_TRUE(connection->is_broken());
 }
 
 TEST(PostgresStore, IsNotHeldUpByAControlPlaneThatStalls) {

@@ -12,9 +12,11 @@ namespace {
 
 constexpr std::string_view kMesh = "Mesh";
 
-// Times are without a zone there, and mean UTC. Meshes come first: everything of a mesh belongs to its Mesh.
+// Times are without a zone there, and mean UTC. What has no labels or status has NULL or a JSON null there. Meshes come
+// first: everything of a mesh belongs to its Mesh.
 constexpr const char* kRows =
-    "SELECT type, mesh, name, spec, coalesce(labels::text, '{}'), coalesce(status::text, ''),"
+    "SELECT type, mesh, name, spec, CASE jsonb_typeof(labels) WHEN 'null' THEN '{}' ELSE coalesce(labels::text, '{}') "
+    "END, CASE jsonb_typeof(status) WHEN 'null' THEN '' ELSE coalesce(status::text, '') END,"
     " (extract(epoch from creation_time) * 1000000)::bigint, (extract(epoch from modification_time) * 1000000)::bigint,"
     " coalesce(owner_type, ''), coalesce(owner_mesh, ''), coalesce(owner_name, '')"
     " FROM public.resources ORDER BY type <> 'Mesh', type, mesh, name";

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "store/contract/writes.h"
 #include "store/postgres/test_database.h"
 
 namespace mesh::contract {
@@ -85,6 +86,46 @@ TEST(Migrations, AreAskedForByABuildThatNeedsThem) {
 TEST(Migrations, OfANewerBuildAreNoHindranceUntilTheyTakeSomethingAway) {
   EXPECT_EQ(why_not(3, 2), "") << "old and new side by side, while the new ones roll out";
   EXPECT_THAT(why_not(4, 3), HasSubstr("run a newer build"));
+}
+
+std::vector<Migration> known_and(std::string name, int min_compatible, std::string sql) {
+  std::vector<Migration> all(known_migrations().begin(), known_migrations().end());
+  const int version = static_cast<int>(all.size()) + 1;
+  all.push_back({version, std::move(name), min_compatible, std::move(sql)});
+  return all;
+}
+
+TEST(Migrations, LeaveAControlPlaneThatRunsAtItsWorkWhenTheyOnlyAdd) {
+  const int known = static_cast<int>(known_migrations().size());
+  const PostgresServer server = new_database();
+  const auto old = open_at(server);
+  old->write(only(put(mesh_key("prod")))).value();
+  const Revision before = old->write(only(put(widget_key("prod", "before")))).value();
+
+  const std::vector<Migration> newer =
+      known_and("9001_expand", known,
+                "ALTER TABLE taskmesh.resources ADD COLUMN novelty text NOT NULL DEFAULT 'new'; "
+                "CREATE TABLE taskmesh.novelties (a int)");
+  ASSERT_TRUE(up(server, newer).has_value());
+  const Revision after = old->write(only(put(widget_key("prod", "after")))).value();
+  EXPECT_EQ(old->wait_for_changes(before, {}).value().upto, after);
+  EXPECT_EQ(old->list({.kind = &kWidget}).value().total, 2U);
+  EXPECT_TRUE(old->write(only(erase(widget_key("prod", "before")))).has_value());
+
+  const auto started_meanwhile = open_at(server);
+  EXPECT_TRUE(started_meanwhile->get(widget_key("prod", "after")).has_value()) << "an old build starts, too";
+  EXPECT_EQ(ask_sql(server, "SELECT novelty FROM taskmesh.resources WHERE name = 'after'"), "new");
+}
+
+TEST(Migrations, ThatTakeSomethingAwayAreRefusedByTheOldBuildInWords) {
+  const PostgresServer server = new_database();
+  const int newest = static_cast<int>(known_migrations().size()) + 1;
+  ASSERT_TRUE(up(server, known_and("9001_contract", newest, "ALTER TABLE taskmesh.leases DROP COLUMN token")));
+  PostgresStore::Settings settings;
+  settings.server = server;
+  const auto refused = PostgresStore::open(std::move(settings), kinds());
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message(), HasSubstr("run a newer build"));
 }
 
 }  // namespace

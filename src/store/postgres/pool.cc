@@ -4,8 +4,15 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 namespace mesh {
+namespace {
+
+// A server that is down refuses at once; one that takes longer to do so is cut off.
+constexpr Duration kIsSilent = std::chrono::milliseconds(500);
+
+}  // namespace
 
 PostgresPool::PostgresPool(PostgresServer server, PostgresPoolSettings settings)
     : server_(std::move(server)), settings_(settings) {}
@@ -27,16 +34,32 @@ Result<PostgresPool::Borrowed> PostgresPool::borrow() {
       idle_.pop_back();
       return Borrowed(*this, std::move(taken.connection), taken.old);
     }
+    if (silence_ && std::exchange(is_asked_, true)) return *silence_;
     ++open_;
   }
+  const SteadyTime began = real_clock().steady();
   Result<std::unique_ptr<PostgresConnection>> opened = PostgresConnection::open(server_);
-  if (opened.has_value()) return Borrowed(*this, *std::move(opened), grows_old(real_clock().steady()));
+  const SteadyTime now = real_clock().steady();
+  if (!opened.has_value()) {
+    note_failure(opened.error(), now - began);
+    return std::move(opened).error();
+  }
+  {
+    std::lock_guard lock(mutex_);
+    silence_.reset();
+    is_asked_ = false;
+  }
+  return Borrowed(*this, *std::move(opened), grows_old(now));
+}
+
+void PostgresPool::note_failure(const Error& error, Duration took) {
   {
     std::lock_guard lock(mutex_);
     --open_;
+    is_asked_ = false;
+    silence_ = took < kIsSilent ? std::nullopt : std::optional(error);
   }
   given_back_.notify_one();
-  return std::move(opened).error();
 }
 
 void PostgresPool::give_back(Borrowed& borrowed) {

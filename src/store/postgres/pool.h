@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "base/clock.h"
@@ -44,6 +45,8 @@ class PostgresPool {
     SteadyTime old_;
     bool broken_ = false;
   };
+  // A server that does not even refuse is asked by one at a time: whoever comes meanwhile is told what the last one
+  // was, so that threads are not lost to it.
   Result<Borrowed> borrow();
 
   // A connection that broke says that the others that wait here did as well.
@@ -72,6 +75,7 @@ class PostgresPool {
     SteadyTime since, old;
   };
   void give_back(Borrowed& borrowed);
+  void note_failure(const Error& error, Duration took);
   SteadyTime grows_old(SteadyTime now) const;
 
   const PostgresServer server_;
@@ -80,6 +84,8 @@ class PostgresPool {
   std::condition_variable given_back_;
   std::vector<Idle> idle_;
   std::size_t open_ = 0;
+  std::optional<Error> silence_;  // what the last one was told who waited in vain for the server
+  bool is_asked_ = false;         // somebody waits for it now, after that
 };
 
 }  // namespace mesh

@@ -240,10 +240,13 @@ Result<bool> PostgresWriter::was_committed(const Progress& progress, const std::
       if (connection.epoch() != epoch) return error(ErrorKind::Internal, "the database has begun a new life");
       MESH_TRY(const PostgresRows rows, connection.ask("SELECT pg_xact_status($1::text::xid8)", {progress.id}));
       told = rows.text(0, 0);
+      // Where a standby must confirm, it may not have when the connection was lost: a later commit that it confirms has
+      // the earlier ones before it.
+      if (told == "committed") MESH_RETURN_IF_ERROR(connection.run("UPDATE taskmesh.store SET revision = revision"));
       return {};
     });
-    if (told == "committed") return true;
-    if (told == "aborted") return false;
+    if (asked.has_value() && told == "committed") return true;
+    if (asked.has_value() && told == "aborted") return false;
     if (!asked.has_value() && asked.error().kind != ErrorKind::Unavailable) return Error(asked.error());
     if (stop.stop_requested() || real_clock().steady() > give_up)
       return error(ErrorKind::Unavailable, "the server does not tell what became of a transaction");
