@@ -18,12 +18,14 @@
 #include "cp/room_settings.h"
 #include "cp/route53.h"
 #include "dpserver/server_keys.h"
+#include "dpserver/workers.h"
 #include "model/builtin.h"
+#include "pipeline/last_seen_store.h"
 #include "policies/all.h"
-#include "policy/matching.h"
-#include "store/secrets.h"
 #include "policies/meshtrafficpermission/mesh_traffic_permission.h"
 #include "policies/meshtrafficpermission/reach.h"
+#include "policy/matching.h"
+#include "store/secrets.h"
 #include "wire/file_watch.h"
 
 namespace mesh {
@@ -95,11 +97,16 @@ struct ControlPlane::Rooms {
   std::unique_ptr<ServiceNames> names;
   std::optional<Route53Parts> route53_parts;
   std::unique_ptr<Route53Controller> route53;
+  // What the port for sidecars asks: it goes on when the database is away.
+  std::unique_ptr<LastSeenStore> last_seen;
+  std::unique_ptr<StoreSecrets> sidecar_secrets;
+  std::unique_ptr<Admission> sidecar_admission;
   std::unique_ptr<DataplaneServer> sidecars;
   std::shared_ptr<aws::CallCounters> aws_calls;  // null: AWS is not asked who proxies are
   std::unique_ptr<PipelineConfigs> configs;
   std::unique_ptr<ApiServer> api;
   std::unique_ptr<Diagnostics> diagnostics;
+  Workers figures_worker{1, 100};
   std::unique_ptr<wire::Server> diagnostics_server;
   std::unique_ptr<wire::FileWatch> api_files, diagnostics_files;
 };
@@ -163,9 +170,12 @@ Status ControlPlane::Rooms::start() {
                                    pipeline->when_listeners_are_out(mesh, upto, kListenersLimit, std::move(done));
                                  }});
   }
-  sidecars = std::make_unique<DataplaneServer>(std::move(sidecar_settings),
-                                               DataplaneServerNeeds{loop, *store, *admission, kinds, *secrets, clock,
-                                                                    pipeline->ads_sink(), pipeline->liveness_sink()});
+  last_seen = std::make_unique<LastSeenStore>(*store, [this] { return pipeline->snapshot(); });
+  sidecar_secrets = std::make_unique<StoreSecrets>(*last_seen);
+  sidecar_admission = std::make_unique<Admission>(*last_seen, kinds, admission_settings(settings), clock);
+  sidecars = std::make_unique<DataplaneServer>(
+      std::move(sidecar_settings), DataplaneServerNeeds{loop, *last_seen, *sidecar_admission, kinds, *sidecar_secrets,
+                                                        clock, pipeline->ads_sink(), pipeline->liveness_sink()});
   pipeline->connect({[this](StreamId stream, Offer offer) { sidecars->ads().offer(stream, std::move(offer)); },
                      [this](const ProxyId& proxy) { sidecars->on_dataplane_changed(proxy); }});
   pipeline->on_others(leadership->others());
@@ -191,8 +201,17 @@ Status ControlPlane::Rooms::start_diagnostics() {
                                        route53 ? std::optional(route53->figures()) : std::nullopt)
                         : "";
       });
+  // Figures ask the store, which may take its time: neither the threads that serve sockets nor whoever asks whether we
+  // are there must wait for it.
   const wire::Handler handler = [this](wire::Request request, wire::Respond respond) {
-    respond(diagnostics->answer(request));
+    if (request.path != "/metrics") return respond(diagnostics->answer(request));
+    auto answer_to = std::make_shared<wire::Respond>(std::move(respond));
+    const bool taken = figures_worker.run(
+        [this, request = std::move(request), answer_to] { (*answer_to)(diagnostics->answer(request)); });
+    if (taken) return;
+    wire::Response busy;
+    busy.status = 503;
+    (*answer_to)(std::move(busy));
   };
   wire::ServerSettings server{
       .name = "diagnostics", .address = "0.0.0.0", .port = settings.diagnostics.server_port, .limits = {}};
@@ -229,9 +248,9 @@ Status ControlPlane::Rooms::start_api() {
     });
   }
   MESH_TRY(ApiListeners listeners, api_listeners(settings));
-  MESH_TRY(api, ApiServer::start(loop, ApiParts{*store, *admission, kinds, *issuer, *verifier, configs.get(), clock,
-                                                  policies_for},
-                                 api_settings(settings, instance_id), std::move(listeners)));
+  MESH_TRY(api, ApiServer::start(
+                    loop, ApiParts{*store, *admission, kinds, *issuer, *verifier, configs.get(), clock, policies_for},
+                    api_settings(settings, instance_id), std::move(listeners)));
   if (api_files) api_files->start();
   return {};
 }

@@ -1,5 +1,6 @@
 #include "cp/open_store.h"
 
+#include "base/files.h"
 #include "cp/rds_login.h"
 #include "settings/loader.h"
 #include "store/memory/memory_store.h"
@@ -18,6 +19,18 @@ Result<PostgresTls> tls_mode(const settings::PostgresTls& settings) {
   return settings.mode == "verifyCa" ? PostgresTls::VerifyCa : PostgresTls::VerifyFull;
 }
 
+// As it is in the file now: it may have been rotated since the last connection.
+std::function<Result<Secret>()> password_in(std::string path) {
+  return [path = std::move(path)]() -> Result<Secret> {
+    constexpr std::size_t kLongest = 64 << 10;
+    auto text = read_file(path, kLongest);
+    if (!text)
+      return with_context(std::move(text).error(), "store.postgres.passwordFile (KUMA_STORE_POSTGRES_PASSWORD_FILE)");
+    while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
+    return Secret(*std::move(text));
+  };
+}
+
 OpenedStore with_sole_leader(std::unique_ptr<Store> store) {
   auto leader = std::make_unique<SoleLeader>(*store);
   return {std::move(store), std::move(leader), [] {}};
@@ -33,11 +46,15 @@ Result<PostgresStore::Settings> postgres_settings(const settings::Postgres& sett
   out.server.password = Secret(settings.password);
   out.server.database = settings.db_name;
   out.server.connect_timeout = std::chrono::seconds(settings.connection_timeout);
+  if (!settings.password_file.empty()) out.server.fetch_password = password_in(settings.password_file);
   MESH_TRY(out.server.tls, tls_mode(settings.tls));
   if (settings.aws_iam_auth) {
     if (out.server.tls == PostgresTls::Disable)
       return invalid("store.postgres.awsIamAuth (KUMA_STORE_POSTGRES_AWS_IAM_AUTH)",
                      "needs TLS: set store.postgres.tls.mode to verifyFull");
+    if (out.server.fetch_password)
+      return invalid("store.postgres.passwordFile (KUMA_STORE_POSTGRES_PASSWORD_FILE)",
+                     "an IAM role logs in without a password: leave it out, or awsIamAuth");
     aws::ChainNeeds needs{aws::Environment(process_environment()), {aws::fetch_over_network(), &real_clock(), {}}};
     MESH_TRY(needs.caller.addresses, aws::Addresses::from(needs.environment));
     MESH_TRY(out.server.fetch_password, rds_login(settings.host, settings.port, settings.user, std::move(needs)));

@@ -117,6 +117,9 @@ PipelineSettings pipeline_settings(const ControlPlaneSettings& settings, const s
   const settings::LivenessSection& liveness = settings.liveness;
   out.writer.liveness = {liveness.both_gone, liveness.one_gone, liveness.restart, liveness.floor_window,
                          liveness.unprobed};
+  // Connections that we end because they are old come back after a pause of their own choice, and both may at once.
+  if (settings.dp_server.max_connection_age > Duration::zero())
+    out.writer.liveness.both_gone = std::max(liveness.both_gone, liveness.one_gone);
   return out;
 }
 

@@ -54,7 +54,7 @@ BOOST_DESCRIBE_STRUCT(ReadReplica, (), (host, port, ratio))
 struct Postgres {
   std::string host = "127.0.0.1";
   int port = 15432;
-  std::string user = "kuma", password = "kuma", db_name = "kuma";
+  std::string user = "kuma", password = "kuma", password_file, db_name = "kuma";
   int connection_timeout = 5;  // seconds
   Duration max_connection_idle_time = minutes(30), max_connection_lifetime = hours(1),
            max_connection_lifetime_jitter = minutes(1);
@@ -65,7 +65,7 @@ struct Postgres {
   ReadReplica read_replica;
 };
 BOOST_DESCRIBE_STRUCT(Postgres, (),
-                      (host, port, user, password, db_name, connection_timeout, max_connection_idle_time,
+                      (host, port, user, password, password_file, db_name, connection_timeout, max_connection_idle_time,
                        max_connection_lifetime, max_connection_lifetime_jitter, health_check_interval,
                        min_open_connections, max_open_connections, aws_iam_auth, tls, read_replica))
 struct Upsert {

@@ -48,6 +48,10 @@ constexpr std::array kRules = {
     port("store.postgres.port", "Its port."),
     text("store.postgres.user", "User to log in as."),
     hidden("store.postgres.password", "Password of that user."),
+    text(
+        "store.postgres.passwordFile",
+        "File with the password, read anew for each connection: a password that is rotated needs no restart. Wins over "
+        "`password`."),
     text("store.postgres.awsIamAuth",
          "Log in with the IAM role of this control plane in place of a password (Amazon RDS, Aurora). Needs TLS."),
     text("store.postgres.dbName", "Name of the database."),
@@ -223,13 +227,13 @@ constexpr std::array kRules = {
     named("KUMA_IPAM_KNOWN_INTERNAL_CIDRS", text("ipam.knownInternalCIDRs", "Ranges that count as inside.")),
     text("meshService.generationInterval", "How often MeshServices are made anew: at once."),
     text("meshService.deletionGracePeriod", "A MeshService without dataplanes is deleted after this time."),
+    text("experimental.autoReachableServices",
+         "Sidecars that bind their outbounds listen only for what a MeshTrafficPermission lets them call. Without any, "
+         "for nothing."),
     // ---- liveness
     text("liveness.bothGone", "Withdraw a proxy when its sidecar manager and its Envoy have been gone for so long."),
     text("liveness.oneGone", "Withdraw a proxy when only one of the two has been gone for so long."),
     text("liveness.restart",
-    text("experimental.autoReachableServices",
-         "Sidecars that bind their outbounds listen only for what a MeshTrafficPermission lets them call. Without any, "
-         "for nothing."),
          "After a start of the control plane, proxies that have not come back yet are kept for so long."),
     text("liveness.floorWindow",
          "Within this time at most half of a service's proxies are withdrawn without a goodbye."),
