@@ -94,6 +94,10 @@ TEST(Addresses, AreReplacedOneByOneOrAllTogether) {
   EXPECT_EQ(addresses->url_of("STS", "sts.eu-west-1.amazonaws.com"), "http://127.0.0.1:5000");
   EXPECT_EQ(addresses->url_of("IAM", "iam.amazonaws.com"), "https://vpce.example");
   EXPECT_EQ(Addresses::from({})->url_of("IAM", "iam.amazonaws.com"), "https://iam.amazonaws.com");
+  for (const char* variable :
+       {"AWS_ENDPOINT_URL_ROUTE_53", "AWS_ENDPOINT_URL_ROUTE53"})  // AWS's own name and the other
+    EXPECT_EQ(Addresses::from({{variable, "https://vpce.example"}})->url_of("ROUTE_53", "route53.amazonaws.com"),
+              "https://vpce.example");
 }
 
 TEST(Addresses, AreNotPlainHttpToOtherMachines) {

@@ -74,9 +74,11 @@ struct House {
       after = store.wait_for_changes(after, {})->upto;
     }
   }
-  void wait_until_listeners_are_asked_for() {
+  // Blocks until listeners are asked for; what it gives says that they are there.
+  std::move_only_function<void()> asked_for_listeners() {
     std::unique_lock lock(mutex);
     asked.wait(lock, [this] { return !waiting.empty(); });
+    return std::move(waiting.front());
   }
 };
 
@@ -98,9 +100,9 @@ TEST(Route53Controller, PublishesANewNameWhenProxiesListen) {
   house.start();
   house.wait_until_published("kv");
   house.put_service("web", "127.4.0.2");
-  house.wait_until_listeners_are_asked_for();
+  auto they_listen = house.asked_for_listeners();
   EXPECT_EQ(house.controller->figures().zones.at("Z1").owned, 1U);
-  house.waiting.front()();
+  they_listen();
   EXPECT_EQ(house.wait_until_published("web").status, "True");
 }
 

@@ -81,6 +81,11 @@ class EcsIdentity(AwsCase):
         self.assertLessEqual(self.aws.count("GetCallerIdentity"), 4)
         self.assertEqual({outcome for _, outcome in self.aws.journal}, {"200"})
 
+    def test_01a_without_an_account_the_control_plane_does_not_start(self):
+        nobody = lab.ControlPlane(self.lab, {**self.control_plane.environment, "KMESH_AWSIAM_AUTHORIZEDACCOUNTIDS": ""}, "cp-nobody", "10.77.0.3")
+        self.assertNotEqual(nobody.start().part.wait(60), 0)
+        self.assertIn("KMESH_AWSIAM_AUTHORIZEDACCOUNTIDS", nobody.part.log())
+
     def test_01b_metrics_tell_what_aws_was_asked(self):
         text = self.control_plane.diagnostics("/metrics").text
 
