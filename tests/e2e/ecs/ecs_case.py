@@ -1,4 +1,5 @@
 """What the tests share: a box, made once per class, with a plan's stacks in it."""
+import contextlib
 import os
 import pathlib
 import re
@@ -76,7 +77,11 @@ class BoxCase(unittest.TestCase):
     def admin_token(self):
         outputs = self.box.outputs(self.plan.stacks[1])
         arn = outputs.get("AdminTokenSecret") or outputs["APITokenSecret"]
-        return lab.wait_for(lambda: len(value := self.box.aws.read_secret(arn)) > 20 and value.strip(), "the administrator's token is in its secret", 60)
+
+        def token():
+            with contextlib.suppress(self.box.aws.client("secretsmanager").exceptions.ResourceNotFoundException):  # no value yet
+                return len(value := self.box.aws.read_secret(arn)) > 20 and value.strip()
+        return lab.wait_for(token, "the administrator's token is in its secret", 60)
 
     def expect(self, method, path, body=None):
         answer = self.api(method, path, body)

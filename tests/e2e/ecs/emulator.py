@@ -19,6 +19,7 @@ class Aws:
     """The emulator and its clients, as an administrator uses them."""
 
     def __init__(self, region="eu-west-1", port=PORT):
+        from moto.moto_api._internal import moto_api_backend
         from moto.server import ThreadedMotoServer
         import logging
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -28,6 +29,7 @@ class Aws:
         self.database_passwords = {}  # the API never shows them; the databases themselves have to know
         self.wait_until_stopped = lambda cluster, service: None  # the scheduler sets it
         self.wait_until_available = lambda database: None        # Databases sets it
+        moto_api_backend.reset()  # a box before this one, in the same process, may have left something
         cloudformation.install(self)
         _shim_services()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
