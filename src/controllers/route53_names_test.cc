@@ -184,6 +184,29 @@ TEST(Route53Names, TellInTheStatusHowFarTheyHaveCome) {
   EXPECT_EQ(said(Kind::Waiting, "", std::chrono::seconds(7)), std::nullopt) << "the last that is known stands";
 }
 
+TEST(Route53Names, AreThoseOfAllKindsOfServices) {
+  Book book;
+  MeshExternalServiceStatus outside;
+  outside.vip = Vip{"127.3.0.1"};
+  outside.addresses = {{"out.svc.mesh.local", "HostnameGenerator", {"route53"}}};
+  outside.hostname_generators = {{{"route53"}, {}}};
+  MeshMultiZoneServiceStatus everywhere;
+  everywhere.vips = {Vip{"127.2.0.1"}};
+  everywhere.addresses = {{"all.svc.mesh.local", "HostnameGenerator", {"route53"}}};
+  everywhere.hostname_generators = {{{"route53"}, {}}};
+  book.started(
+      {book.put(kMeshExternalServiceKind, "out", AnySpec::of(MeshExternalService()), AnySpec::of(outside)),
+       book.put(kMeshMultiZoneServiceKind, "all", AnySpec::of(MeshMultiZoneService()), AnySpec::of(everywhere))});
+  book.take({book.service("kv", "127.4.0.1")});
+  book.names.release({kKv});
+  EXPECT_THAT(*book.wanted(), UnorderedElementsAre("Z1 kv.svc.mesh.local 127.4.0.1", "Z1 out.svc.mesh.local 127.3.0.1",
+                                                   "Z1 all.svc.mesh.local 127.2.0.1"));
+  for (const char* name : {"out.svc.mesh.local.", "all.svc.mesh.local."}) {
+    book.names.on_states({{{"Z1", name}, {Kind::Accepted, "", kNow}}});
+    EXPECT_EQ(book.written()->reason, "Accepted") << name;
+  }
+}
+
 TEST(Route53Names, LoseTheConditionWithTheirPublishing) {
   Book book;
   book.started({book.service("kv", "127.4.0.1")});

@@ -129,6 +129,7 @@ class NamesThatJustResolve(Route53Case):
         listening = time.monotonic() - began
         lab.wait_for(lambda: "late.svc.mesh.local" in self.addresses(), "Route 53 has its name", 60, pause=0.005)
         published = time.monotonic() - began
+        lab.wait_for(lambda: self.resolver.serves("late.svc.mesh.local"), "the DNS server has it", 60, pause=0.005)
         with lab.inside(self.app.name):
             lab.wait_for(lambda: socket.gethostbyname("late.svc.mesh.local"), "its name resolves", 60, pause=0.005)
         resolving = time.monotonic() - began
