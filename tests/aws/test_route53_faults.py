@@ -191,6 +191,29 @@ class WhateverFails(Route53Case):
         self.wait_for_condition("denied", status="True")
 
 
+    def test_6_names_move_with_their_generator_to_another_zone_and_leave_nothing(self):
+        other = self.route53.create("svc.mesh.local")
+        untouched = self.route53.records(other)
+
+        def name_zone(zone):
+            self.control_plane.expect("PUT", "/hostnamegenerators/hosted-zone-mesh-services", {
+                "type": "HostnameGenerator", "name": "hosted-zone-mesh-services", "spec": {
+                    "selector": {"meshService": {"matchLabels": {}}}, "template": "{{ .DisplayName }}.svc.mesh.local",
+                    "extension": {"type": "Route53", "config": {"hostedZones": [{"name": "default", "hostedZoneId": zone},
+                                                                                {"name": "elsewhere", "hostedZoneId": "Z0NOWHERE"}]}}}})
+        here = {name for name in self.addresses() if name.endswith(".svc.mesh.local")}
+        self.assertIn("good-1.svc.mesh.local", here)
+        name_zone(other)
+        self.wait_for(lambda: set(self.route53.addresses(other)) == here, "they are in the other zone")
+        self.wait_for(lambda: not any(name.endswith(".svc.mesh.local") for name in self.addresses()), "and no more in this one")
+        self.assertIn("good-1.mesh.local", self.addresses())
+        self.wait_for_condition("good-1", status="True", message=f"good-1.svc.mesh.local leads to {self.route53.addresses(other)['good-1.svc.mesh.local']} "
+                                                                 f"in all servers of hosted zone {other}")
+        name_zone(self.zone)
+        self.wait_for(lambda: here <= set(self.addresses()), "they are back")
+        self.wait_for(lambda: self.route53.records(other) == untouched, "nothing of ours is left there")
+
+
 class TwoControlPlanes(Route53Case):
     @classmethod
     def prepare(cls):
