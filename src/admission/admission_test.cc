@@ -7,6 +7,7 @@
 #include "identity/certificates.h"
 #include "model/builtin.h"
 #include "model/dataplane.h"
+#include "model/hostname_generator.h"
 #include "model/insight.h"
 #include "model/json.h"
 #include "model/mesh.h"
@@ -404,6 +405,14 @@ TEST_F(AdmissionTest, TheFirstStartMakesKeysTheAdminsTokenTheZoneAndTheDefaultMe
   const auto user = TokenVerifier(secrets, clock_).verify_user(token->reveal());
   ASSERT_TRUE(user.has_value()) << user.error().message();
   EXPECT_TRUE(user->is_in(kAdmin));
+}
+
+TEST_F(AdmissionTest, TheFirstStartMakesTheGeneratorsOfNamesUnlessToldNotTo) {
+  ASSERT_TRUE(ensure_defaults(store_, *admission_, {.zone = "east", .create_hostname_generators = false}, clock_));
+  EXPECT_THAT(names(kHostnameGeneratorKind), testing::IsEmpty());
+  ASSERT_TRUE(ensure_defaults(store_, *admission_, {.zone = "east"}, clock_));
+  EXPECT_THAT(names(kHostnameGeneratorKind),
+              ElementsAre("local-mesh-external-service", "local-universal-mesh-service"));
 }
 
 TEST_F(AdmissionTest, ALaterStartChangesNothing) {

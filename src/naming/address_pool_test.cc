@@ -6,6 +6,8 @@
 
 #include <random>
 
+#include "naming/address_ledger.h"
+
 namespace mesh {
 namespace {
 
@@ -111,6 +113,18 @@ TEST_F(AddressPoolTest, ARangeFillsUpToItsLastAddress) {
   for (int i = 0; i < 65'536; ++i) ASSERT_TRUE(pool.take(fmt::format("service-{}", i))) << i;
   EXPECT_EQ(pool.held(), 65'536U);
   EXPECT_THAT(take(pool, "one-more"), HasSubstr("is full: 65536 addresses are in use"));
+}
+
+TEST_F(AddressPoolTest, OneServiceMoreAmongAllThatARangeHoldsIsWrittenInOneBlock) {
+  const auto range = [](const char* text) { return AddressRange::parse(text).value(); };
+  AddressLedger ledger({range("127.1.0.0/16"), range("127.4.0.0/16"), range("127.3.0.0/16"), range("127.2.0.0/16")},
+                       kQuarantine);
+  for (int i = 0; i < 65'000; ++i) ASSERT_TRUE(ledger.take(fmt::format("msvc/default/s{}", i))) << i;
+  EXPECT_EQ(ledger.take_writes().size(), 254U);  // of 256 addresses each
+  ASSERT_TRUE(ledger.take("msvc/default/one-more"));
+  const auto writes = ledger.take_writes();
+  ASSERT_LE(writes.size(), 1U);  // none: the last block waits for the store
+  EXPECT_TRUE(ledger.take_writes().empty());
 }
 
 TEST_F(AddressPoolTest, UnderAnyOrderOfComingAndGoingNoAddressHasTwoOwners) {

@@ -16,6 +16,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
+constexpr const char* kBindsOutbounds = R"({"features": ["feature-bind-outbounds"]})";
 const Kind kTimeout{.name = "MeshTimeout", .path = "meshtimeouts", .is_policy = true};
 
 NamedResources resources(std::vector<std::pair<std::string, std::string>> names_and_content) {
@@ -74,8 +75,10 @@ class PipelineTest : public testing::Test {
     insights = std::make_unique<InsightWriter>(InsightWriterSettings{}, store, clock);
     cleanup = std::make_unique<DataplaneCleanup>(
         OfflineSettings{}, store,
-        [this](const ResourceKey& key) -> Status {
-          MESH_RETURN_IF_ERROR(store.write({{Write::Op::Delete, Resource{.key = key}, {}, {}}}));
+        [this](const std::vector<ResourceKey>& keys) -> Status {
+          std::vector<Write> gone;
+          for (const ResourceKey& key : keys) gone.push_back({Write::Op::Delete, Resource{.key = key}, {}, {}});
+          MESH_RETURN_IF_ERROR(store.write(std::move(gone)));
           return {};
         },
         clock);
@@ -122,11 +125,11 @@ class PipelineTest : public testing::Test {
     ASSERT_TRUE(store.write({{Write::Op::Delete, Resource{.key = {&kind, mesh, name}}, {}, {}}}));
   }
 
-  StreamId connect(const std::string& name) {
+  StreamId connect(const std::string& name, const std::string& metadata = "{}") {
     StreamInfo info;
     info.stream = ++last_stream;
     info.node.id = {"m", name};
-    info.node.metadata_json = "{}";
+    info.node.metadata_json = metadata;
     pipeline->ads_sink().on_connected(info);
     step();
     return last_stream;
@@ -273,6 +276,38 @@ TEST_F(PipelineTest, AGoodbyeDoesNotWaitForeverForACallerThatDoesNotAnswer) {
   clock.advance(2s);
   step();
   EXPECT_TRUE(confirmed);
+}
+
+TEST_F(PipelineTest, ANameWaitsForThoseWhoBindTheirOutboundsAndForNobodyElse) {
+  write_mesh();
+  write_dataplane("web-1", "web");
+  write_dataplane("app-1", "app");
+  const StreamId web = connect("web-1", kBindsOutbounds);
+  connect("app-1");  // holds nothing, and need not
+  holds(web);
+  write_dataplane("web-1", "web", {}, "10.0.0.9");  // another listener
+  bool done = false;
+  step();
+  pipeline->when_listeners_are_out("m", pipeline->snapshot()->upto, 1min, [&] { done = true; });
+  step();
+  EXPECT_FALSE(done);
+  holds(web);
+  EXPECT_TRUE(done);
+}
+
+TEST_F(PipelineTest, AProxyThatIsDeadButNotGoneHoldsUpNoNameForLong) {
+  write_mesh();
+  write_dataplane("web-1", "web");
+  connect("web-1", kBindsOutbounds);  // and says nothing more
+  bool done = false;
+  pipeline->when_listeners_are_out("m", pipeline->snapshot()->upto, 1s, [&] { done = true; });
+  step();
+  clock.advance(999ms);
+  step();
+  EXPECT_FALSE(done);
+  clock.advance(1ms);
+  step();
+  EXPECT_TRUE(done);
 }
 
 TEST_F(PipelineTest, ARestartedControlPlaneStartsWithTheEndpointsItHad) {

@@ -32,7 +32,7 @@ struct FakeEnvoy::State {
     std::map<std::string, std::string> versions;
     std::set<std::string> names;  // asked for; empty with `asked`: all
     bool asked = false;
-    std::string version;
+    std::string version, nonce;  // of the last response
     int pushes = 0;
     std::string refuse;
   };
@@ -119,6 +119,7 @@ void FakeEnvoy::State::ask(XdsType type, std::set<std::string> names) {
     if (request.node().id().empty()) request.clear_node();
     request.set_type_url(type_url(type));
     request.set_version_info(held.version);
+    request.set_response_nonce(held.nonce);
     for (const std::string& name : names) request.add_resource_names(name);
     send(request);
   }
@@ -156,6 +157,7 @@ void FakeEnvoy::State::on_whole(const xds::DiscoveryResponse& response) {
   const XdsType type = type_of(response.type_url());
   Held& held = types[type];
   ++held.pushes;
+  held.nonce = response.nonce();
   received += response.resources_size();
   xds::DiscoveryRequest answer;
   answer.set_type_url(response.type_url());
@@ -221,6 +223,7 @@ void FakeEnvoy::connect() {
   for (auto& [type, held] : state.types) {
     if (held.asked) asked_before[type] = held.names;
     held.asked = false;
+    held.nonce.clear();
   }
   // As Envoy does: in this order, and for what it still has from before as well.
   for (const XdsType type : kXdsTypes) {
@@ -277,9 +280,9 @@ std::string FakeEnvoy::closed_because() const {
   return state_->closed_because;
 }
 
-bool FakeEnvoy::wait(const std::function<bool()>& reached) {
+bool FakeEnvoy::wait(const std::function<bool()>& reached) const {
   const auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::seconds(10);  // NOLINT(house): a test that hangs
+      std::chrono::steady_clock::now() + std::chrono::seconds(60);  // NOLINT(house): a test that hangs
   while (!reached()) {
     std::unique_lock lock(state_->mutex);
     const auto now = std::chrono::steady_clock::now();  // NOLINT(house)

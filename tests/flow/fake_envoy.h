@@ -39,7 +39,7 @@ class FakeEnvoy {
   // Refuses the next push of this type.
   void refuse_next(XdsType type, std::string reason);
 
-  // All thread-safe. The waits end after ten seconds at most, with false.
+  // All thread-safe. The waits end after a minute at most, with false.
   using Resources = std::map<std::string, std::string>;  // name → serialised resource
   Resources resources(XdsType type) const;
   int pushes(XdsType type) const;
@@ -47,8 +47,8 @@ class FakeEnvoy {
   int resources_received() const;      // of all pushes since the last connect
   std::size_t bytes_received() const;  // of those resources
   std::string closed_because() const;
-  bool wait(const std::function<bool()>& reached);  // looks again whenever something happens
-  bool wait_for_type(XdsType type);                 // at least one push of it
+  bool wait(const std::function<bool()>& reached) const;  // looks again whenever something happens
+  bool wait_for_type(XdsType type);                       // at least one push of it
   // "kv-address:port …" of the endpoints that a cluster has.
   std::string endpoints(const std::string& cluster) const;
   bool wait_for_endpoints(const std::string& cluster, const std::string& expected);

@@ -108,11 +108,13 @@ void HouseOfFlow::put_dataplane(const std::string& mesh, const std::string& name
 }
 
 std::unique_ptr<FakeEnvoy> HouseOfFlow::envoy(const std::string& mesh, const std::string& name, Speaks speaks,
-                                              bool with_secrets) {
+                                              bool with_secrets, const std::vector<std::string>& features) {
   EnvoySettings envoy;
   envoy.proxy = {mesh, name};
   envoy.url = "https://127.0.0.1:" + std::to_string(control_plane_->sidecar_port());
   envoy.speaks = speaks;
+  const boost::json::object metadata{{"features", boost::json::value_from(features)}, {"workdir", "/run/x"}};
+  envoy.metadata_json = boost::json::serialize(metadata);
   if (with_secrets) envoy.secrets = {"identity_cert:secret:" + mesh, "mesh_ca:secret:" + mesh};
   auto out = std::make_unique<FakeEnvoy>(*client_loop_, std::move(envoy));
   out->connect();

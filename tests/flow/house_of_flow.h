@@ -40,7 +40,7 @@ class HouseOfFlow {
                      const std::string& offers, const std::vector<std::string>& calls = {});
 
   std::unique_ptr<FakeEnvoy> envoy(const std::string& mesh, const std::string& name, Speaks speaks = Speaks::Delta,
-                                   bool with_secrets = false);
+                                   bool with_secrets = false, const std::vector<std::string>& features = {});
 
  private:
   std::unique_ptr<wire::EventLoop> client_loop_;  // of the Envoys
