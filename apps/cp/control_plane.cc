@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "admission/bootstrap_defaults.h"
+#include "admission/removal.h"
 #include "api/api_server.h"
 #include "api/proxy_config_source.h"
 #include "base/log.h"
@@ -64,8 +65,6 @@ class PipelineConfigs final : public ProxyConfigSource {
 // A name in Route 53 waits so long for a proxy that does not take its listeners.
 constexpr Duration kListenersLimit = std::chrono::seconds(2);
 
-const Actor kOurselves{admin_user(), Via::ControlPlane};
-
 }  // namespace
 
 struct ControlPlane::Rooms {
@@ -87,7 +86,7 @@ struct ControlPlane::Rooms {
   std::unique_ptr<Store> store;
   std::unique_ptr<Leadership> leadership;
   std::unique_ptr<StoreSecrets> secrets;
-  std::unique_ptr<Admission> admission, leader_admission;
+  std::unique_ptr<Admission> admission;
   std::unique_ptr<TokenIssuer> issuer;
   std::unique_ptr<TokenVerifier> verifier;
   std::unique_ptr<ConfigBuilder> builder;
@@ -151,10 +150,9 @@ Status ControlPlane::Rooms::start() {
   insight_writer.others = [this] { return leadership->others(); };
   insight_writer.leads = leads;
   insights = std::make_unique<InsightWriter>(std::move(insight_writer), *store, clock);
-  leader_admission = std::make_unique<Admission>(leadership->store(), kinds, admission_settings(settings), clock);
   cleanup = std::make_unique<DataplaneCleanup>(
       offline_settings(settings), *store,
-      [this](const ResourceKey& key) { return leader_admission->remove(key, kOurselves); }, clock, leads);
+      [this](const std::vector<ResourceKey>& keys) { return remove_proxies(leadership->store(), keys); }, clock, leads);
   pipeline = std::make_unique<Pipeline>(
       pipeline_settings(settings, instance_id),
       PipelineNeeds{*store, *secrets, BuildsConfig::with(*builder), selects_by(all_policies(), trims_outbounds),

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -9,6 +10,11 @@
 #include "model/proxy.h"
 
 namespace mesh {
+namespace {
+
+constexpr std::size_t kMostAtOnce = 100;
+
+}  // namespace
 
 DataplaneCleanup::DataplaneCleanup(OfflineSettings settings, Store& store, Remove remove, const Clock& clock,
                                    std::function<bool()> leads)
@@ -60,22 +66,38 @@ std::optional<SteadyTime> DataplaneCleanup::take(std::vector<Event> events) {
   const SteadyTime now = clock_.steady();
   for (Event& event : events) event(proxies_, now);
   const OfflineProxies::Step step = proxies_.step(now);
+  std::vector<ProxyId> due;
   for (const ProxyId& proxy : step.remove) {
-    if (!leads_()) {  // the leader does it, or we when we lead
+    if (leads_())
+      due.push_back(proxy);
+    else  // the leader does it, or we when we lead
       proxies_.load(proxy, true, Duration::zero(), now);
+  }
+  for (std::span<const ProxyId> rest(due); !rest.empty(); rest = rest.subspan(std::min(rest.size(), kMostAtOnce)))
+    remove(rest.first(std::min(rest.size(), kMostAtOnce)), now);
+  return step.remove.empty() ? step.next : proxies_.step(now).next;
+}
+
+// Together: each transaction costs whoever else writes to the same database a pause.
+void DataplaneCleanup::remove(std::span<const ProxyId> proxies, SteadyTime now) {
+  std::vector<ResourceKey> keys;
+  for (const ProxyId& proxy : proxies) keys.push_back(proxy_key(proxy));
+  const Status removed = remove_(keys);
+  const bool is_missing = !removed && removed.error().kind == ErrorKind::NotFound;
+  if (is_missing && proxies.size() > 1) {
+    for (std::size_t i = 0; i < proxies.size(); ++i) remove(proxies.subspan(i, 1), now);
+    return;
+  }
+  if (is_missing) return;
+  for (std::size_t i = 0; i < proxies.size(); ++i) {
+    if (removed) {
+      MESH_LOG_INFO("controllers", "removed {}: its proxy is gone", keys[i].to_string());
       continue;
     }
-    const std::string what = proxy_key(proxy).to_string();
-    const Status removed = remove_(proxy_key(proxy));
-    if (removed)
-      MESH_LOG_INFO("controllers", "removed {}: its proxy is gone", what);
-    else if (removed.error().kind != ErrorKind::NotFound) {
-      MESH_LOG_WARN("controllers", "{} of a proxy that is gone was not removed, and will be tried again: {}", what,
-                    removed.error().message());
-      proxies_.load(proxy, true, Duration::zero(), now);
-    }
+    MESH_LOG_WARN("controllers", "{} of a proxy that is gone was not removed, and will be tried again: {}",
+                  keys[i].to_string(), removed.error().message());
+    proxies_.load(proxies[i], true, Duration::zero(), now);
   }
-  return step.remove.empty() ? step.next : proxies_.step(now).next;
 }
 
 }  // namespace mesh

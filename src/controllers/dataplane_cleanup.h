@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <thread>
 
 #include "base/clock.h"
@@ -14,8 +15,8 @@ namespace mesh {
 
 class DataplaneCleanup {
  public:
-  // Removes one; that it is not there any more is no failure.
-  using Remove = std::function<Status(const ResourceKey&)>;
+  // Removes all of these or none. NotFound: one of them is not there any more, which is no failure.
+  using Remove = std::function<Status(const std::vector<ResourceKey>&)>;
 
   // `leads`: whether it is this control plane's turn. Of several that share a store one removes.
   DataplaneCleanup(
@@ -36,6 +37,7 @@ class DataplaneCleanup {
   Status load(ProxyRole type);
   void run(std::stop_token stop);
   std::optional<SteadyTime> take(std::vector<Event> events);
+  void remove(std::span<const ProxyId> proxies, SteadyTime now);
 
   Store& store_;
   const Remove remove_;
