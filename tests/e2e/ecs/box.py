@@ -146,13 +146,19 @@ class Box:
         except lab.Failure as problem:
             raise lab.Failure(f"{problem}\n{self.report(*names)}") from None
 
+    def _service(self, name):
+        found = next((each for each in self.services() if each["serviceName"] == name), None)
+        if found is None:
+            raise lab.Failure(f"there is no service {name}")
+        return found
+
     def scale(self, service, count):
-        found = next(each for each in self.services() if each["serviceName"] == service)
+        found = self._service(service)
         self.aws.client("ecs").update_service(cluster=found["clusterArn"], service=service, desiredCount=count)
 
     def force_deployment(self, service):
         """As update-service --force-new-deployment: every task is replaced by one of the same definition."""
-        found = next(each for each in self.services() if each["serviceName"] == service)
+        found = self._service(service)
         self.aws.client("ecs").update_service(cluster=found["clusterArn"], service=service, forceNewDeployment=True)
 
     def healthy(self, service):

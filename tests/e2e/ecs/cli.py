@@ -34,11 +34,16 @@ USAGE = """./run ecs COMMAND: an ECS in a box, in the background of this machine
   aws SERVICE OPERATION [JSON]    any call of the AWS API, such as: aws ecs ListTasks
   down                   deletes the stacks and ends the box
 """
+NEEDED = {"logs": 1, "exec": 3, "curl": 2, "scale": 2, "stop-task": 1, "kill-task": 1, "aws": 2}  # arguments, at least
 
 
 def main(argv=None):
     argv = list(sys.argv[1:] if argv is None else argv)
     command = argv[0] if argv else "help"
+    known = {"help", "-h", "--help", "serve", "up", "status", "down", *NEEDED}
+    if command not in known or len(argv) - 1 < NEEDED.get(command, 0):
+        print(USAGE, end="", file=sys.stderr)
+        return 2
     if command in ("help", "-h", "--help"):
         print(USAGE, end="")
         return 0
@@ -130,8 +135,8 @@ class Control:
             request = json.loads(data)
             out = os.fdopen(descriptors[1], "w", buffering=1)
             try:
-                method = getattr(self, "do_" + request["argv"][0].replace("-", "_"), None)
-                code = method(request["argv"][1:], out, descriptors, request["cwd"]) if method else print(USAGE, file=out)
+                method = getattr(self, "do_" + request["argv"][0].replace("-", "_"))
+                code = method(request["argv"][1:], out, descriptors, request["cwd"])
             except Exception as problem:  # a command that fails is no reason to end the box
                 print(f"error: {problem}", file=out)
                 code = 1
@@ -156,6 +161,8 @@ class Control:
             parameters.setdefault(stack, {})[parameter] = value
         file = pathlib.Path(cwd, given.plan)
         plan = Plan(self.box, pathlib.Path(cwd, given.templates), file if file.exists() else PLANS / given.plan, parameters)
+        if self.plan and self.plan.stacks != plan.stacks:
+            raise lab.Failure(f"the box holds the stacks of another plan ({', '.join(self.plan.stacks)}); end it first: ./run ecs down")
         if self.plan:
             plan.secrets = self.plan.secrets
             plan.make_secrets = lambda: None
@@ -171,6 +178,8 @@ class Control:
             state = service["deployments"][0]
             print(f"service    {service['serviceName']}: {service['runningCount']} of {service['desiredCount']} run, {state['rolloutState'].lower()}, "
                   f"{service['taskDefinition'].rsplit('/', 1)[1]}", file=out)
+            for event in self.box.scheduler.events(service["serviceName"])[-3:]:
+                print(f"             {event}", file=out)
         for task in self.box.tasks():
             print(f"task       {task.name} at {task.place.address}: {task.known_status.lower()}, {task.health.lower()} {task.stop_reason}", file=out)
             for container in task.containers:
@@ -228,7 +237,9 @@ class Control:
         print(json.dumps(answer, indent=2, default=str), file=out)
 
     def do_down(self, _argv, out, *_):
-        if self.plan:
-            self.plan.delete(lambda text: print(text, file=out))
-        print("the box ends", file=out)
-        self.done.set()
+        try:
+            if self.plan:
+                self.plan.delete(lambda text: print(text, file=out))
+        finally:
+            print("the box ends", file=out)
+            self.done.set()

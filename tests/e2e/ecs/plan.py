@@ -70,7 +70,7 @@ class Plan:
             zone = self.fill(stack.get("empties", ""))
             self.box.delete(stack["name"])
             if zone:
-                lab.wait_for(lambda: not self.box.resolver.own_records(zone), f"the names of {stack['name']} go", 60)
+                lab.wait_for(lambda: not self.box.resolver.own_records(zone), f"the names of {stack['name']} go", 180)  # a killed task is mourned for a while
         for arn in self.secrets.values():
             self.box.aws.client("secretsmanager").delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
         self.secrets.clear()

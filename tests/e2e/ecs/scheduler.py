@@ -33,6 +33,10 @@ class Scheduler:
         with self._lock:
             return [task for service in self.services.values() for task in service.tasks]
 
+    def events(self, name):
+        with self._lock:
+            return [event for service in self.services.values() if service.name == name for event in service.events]
+
     def wait_until_stopped(self, cluster, name, timeout=180):
         """For DeleteService: CloudFormation waits until the last task is gone."""
         key, end = (cluster.rsplit("/", 1)[-1], name), time.monotonic() + timeout

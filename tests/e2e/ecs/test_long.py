@@ -38,16 +38,13 @@ class Operations(BoxCase):
         before = self.one("kv").definition["taskDefinitionArn"]
         with lab.Traffic(self.counter) as traffic:
             self.box.deploy("taskmesh-demo", self.templates / "demo.yaml", {**DEMO, "AppImage": "example/does-not-exist:1"})
-            lab.wait_for(lambda: any("rolling back" in event for event in self.events("kv")), "the circuit breaker opens", 120)
+            lab.wait_for(lambda: any("rolling back" in event for event in self.box.scheduler.events("kv")), "the circuit breaker opens", 120)
             self.box.wait_until_steady("kv", timeout=90)
             traffic.more(20)
         self.assertEqual(traffic.failures[:3], [])
         self.assertEqual(self.one("kv").definition["taskDefinitionArn"], before)
         self.box.deploy("taskmesh-demo", self.templates / "demo.yaml", DEMO)
         self.box.wait_until_steady(timeout=120)
-
-    def events(self, name):
-        return [event for service in self.box.scheduler.services.values() if service.name == name for event in service.events]
 
     def test_3_a_service_of_ones_own_with_enumerated_outbounds_on_ec2(self):
         parameters = {**DEMO, "ServiceName": "caller", "AppImage": "taskmesh/counter:latest", "AppPort": "5000", "AppCommand": "demo-app",
