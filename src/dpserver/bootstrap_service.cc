@@ -18,6 +18,8 @@ namespace {
 
 constexpr const char* kDeltaFeature = "feature-delta-grpc";
 constexpr const char* kJson = "application/json";
+// Our own sidecar need not run Envoy only to tell us its version: Envoy says it in its first request.
+constexpr const char* kNeedsNoVersion = "taskmesh-needs-no-envoy-version";
 
 // Paths of Unix sockets end at 108 bytes: long ones are cut, at the same place as the sidecar does.
 std::string socket_path(std::string path) {
@@ -66,6 +68,7 @@ wire::Response refuse(const Error& error) {
 
 wire::Response accept(const BootstrapAnswer& answer, bool as_json) {
   wire::Response response;
+  response.headers.add(kNeedsNoVersion, "1");
   if (!as_json) {  // the oldest sidecars want only the file
     response.headers.add("content-type", "text/x-yaml");
     response.body = answer.envoy;

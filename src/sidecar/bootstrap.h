@@ -24,7 +24,7 @@ HostFacts read_host_facts();
 
 struct BootstrapRequest {
   ProxyResource resource;
-  EnvoyVersion envoy;
+  EnvoyVersion envoy;  // empty: nobody asked it
   HostFacts host;
   Secret token;            // empty: none
   std::string token_path;  // where Envoy may read it again
@@ -34,11 +34,16 @@ struct BootstrapRequest {
 // Holds the token: never log it.
 std::string bootstrap_request_json(const Settings& settings, const BootstrapRequest& request);
 
+// Header of a control plane that hears Envoy's version from Envoy, and needs it from nobody else. In its answer to a
+// bootstrap request; any value.
+inline constexpr const char* kNeedsNoVersion = "taskmesh-needs-no-envoy-version";
+
 struct Bootstrap {
   std::string envoy_yaml;          // for Envoy, as it is
   std::string admin_socket;        // a Unix socket, or
   SocketAddress admin_address;     // an address
   std::string networking_address;  // of the Dataplane, as the control plane sees it; may be empty
+  bool needs_no_version = false;   // who answered
   std::shared_ptr<wire::KeptConnection> connection = nullptr;  // that it came by, for the reports; may be null
 };
 Result<Bootstrap> parse_bootstrap_answer(std::string_view body);

@@ -50,8 +50,11 @@ struct BootstrapClient::State : std::enable_shared_from_this<State> {
     if (!on_done) return;
     if (response && response->status == 200) {
       auto bootstrap = parse_bootstrap_answer(response->body);
-      if (bootstrap) bootstrap->connection = std::move(connection);
-      if (bootstrap) return finish(std::move(bootstrap));
+      if (bootstrap) {
+        bootstrap->needs_no_version = response->headers.find(kNeedsNoVersion).has_value();
+        bootstrap->connection = std::move(connection);
+        return finish(std::move(bootstrap));
+      }
       return try_again(std::move(bootstrap).error());
     }
     if (!response) return try_again(std::move(response).error());

@@ -1,6 +1,7 @@
 #include "sidecar/sidecar.h"
 
 #include <csignal>
+#include <functional>
 #include <map>
 #include <optional>
 
@@ -13,10 +14,10 @@
 #include "sidecar/envoy_log.h"
 #include "sidecar/inbound_probe.h"
 #include "sidecar/lifecycle_report.h"
-#include "sidecar/readiness.h"
 #include "sidecar/name_feed.h"
-#include "sidecar/role_proof.h"
+#include "sidecar/readiness.h"
 #include "sidecar/resolver.h"
+#include "sidecar/role_proof.h"
 #include "sidecar/task_watch.h"
 #include "sidecar/token.h"
 #include "sidecar/work_dir.h"
@@ -26,8 +27,8 @@ namespace mesh::sidecar {
 namespace {
 
 constexpr Duration kFlushAccessLogs = std::chrono::seconds(1);  // the last ones, when a server for them is slow
-
 constexpr Duration kWaitForNames = std::chrono::seconds(10);    // from a control plane that may know of no such thing
+
 }  // namespace
 
 struct Sidecar::State : std::enable_shared_from_this<State> {
@@ -57,7 +58,6 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     if (!listening)
       return with_context(std::move(listening).error(), "opening the readiness port (KUMA_READINESS_PORT)");
     readiness = std::move(*listening);
-    return {};
     return prepare_names();
   }
 
@@ -75,6 +75,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     resolver = std::move(*listening);
     MESH_LOG_INFO("sidecar", "names of the mesh are served at {}:{}; others are {}", Resolver::kAddress,
                   resolver->port(), wanted.upstream.empty() ? "refused" : "asked of " + wanted.upstream);
+    return {};
   }
 
   Status prepare_token() {
@@ -142,35 +143,13 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     return !inbounds.empty() && inbounds.front().address.contains(':') ? "::1" : "127.0.0.1";
   }
 
-  // --- from the version of Envoy to its start -------------------------------------------------------------------
+  // --- from the bootstrap to the start of Envoy -----------------------------------------------------------------
 
-  void ask_version() {
-    auto output = std::make_shared<std::string>();
-    ProcessEvents events;
-    events.on_line = [output](const std::string& line) {
-      if (output->size() < 4096) *output += line + "\n";
-    };
-    events.on_ended = [weak = weak_from_this(), output](ProcessEnd end) {
-      if (const auto self = weak.lock()) self->on_version(end, *output);
-    };
-    auto started = around.processes.start(envoy_path, {"--version"}, strand, std::move(events));
-    if (!started) return give_up(std::move(started).error());
-    version_process = std::move(*started);
-  }
-
-  void on_version(ProcessEnd end, const std::string& output) {
-    if (finished) return;
-    if (end.as_exit_code() != 0) {
-      return give_up(invalid("--binary-path",
-                             envoy_path + " --version ended with " + end.to_string() + ": " + output.substr(0, 500)));
-    }
-    auto version = parse_envoy_version(output);
-    if (!version) return give_up(std::move(version).error());
-    request.envoy = std::move(*version);
-    MESH_LOG_INFO("sidecar", "asking {} for the bootstrap of {} \"{}\"{} (Envoy {})", settings.cp_address,
+  void ask_for_bootstrap() {
+    MESH_LOG_INFO("sidecar", "asking {} for the bootstrap of {} \"{}\"{}{}", settings.cp_address,
                   proxy_type_name(settings.proxy_type), request.resource.name,
                   request.resource.mesh.empty() ? "" : " in mesh \"" + request.resource.mesh + "\"",
-                  request.envoy.version);
+                  request.envoy.version.empty() ? "" : " (Envoy " + request.envoy.version + ")");
     bootstrap_client.emplace(around.loop, strand, around.clock, settings, tls);
     bootstrap_client->start(
         [this]() -> Result<std::string> {  // lives in bootstrap_client, which we own
@@ -184,26 +163,47 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
         });
   }
 
+  // Envoy takes as long to say its version as to start, so it is asked only when somebody needs it.
+  void ask_version(std::function<void()> next) {
+    auto output = std::make_shared<std::string>();
+    ProcessEvents events;
+    events.on_line = [output](const std::string& line) {
+      if (output->size() < 4096) *output += line + "\n";
+    };
+    events.on_ended = [weak = weak_from_this(), output, next = std::move(next)](ProcessEnd end) {
+      if (const auto self = weak.lock()) self->on_version(end, *output, next);
+    };
+    auto started = around.processes.start(envoy_path, {"--version"}, strand, std::move(events));
+    if (!started) return give_up(std::move(started).error());
+    version_process = std::move(*started);
+  }
+
+  void on_version(ProcessEnd end, const std::string& output, const std::function<void()>& next) {
+    if (finished) return;
+    if (end.as_exit_code() != 0) {
+      return give_up(invalid("--binary-path",
+                             envoy_path + " --version ended with " + end.to_string() + ": " + output.substr(0, 500)));
+    }
+    auto version = parse_envoy_version(output);
+    if (!version) return give_up(std::move(version).error());
+    request.envoy = std::move(*version);
+    next();
+  }
+
   void on_bootstrap(Result<Bootstrap> answer) {
     if (finished) return;
     if (!answer)
       return give_up(with_context(std::move(answer).error(), "getting the bootstrap from " + settings.cp_address));
+    // A stock control plane knows of Envoy's version what we say of it; ours hears it from Envoy itself.
+    if (request.envoy.version.empty() && !answer->needs_no_version) {
+      return ask_version([this] { ask_for_bootstrap(); });
+    }
     auto file = work_dir->write_private("bootstrap.yaml", answer->envoy_yaml);
     if (!file) return give_up(std::move(file).error());
     admin.emplace(around.loop, strand, *answer);
     probe.emplace(request.resource.inbounds);
     connection = std::move(answer->connection);
     start_envoy(*file);
-  }
-
-  void start_envoy(const std::string& bootstrap_file) {
-    // Whoever chose levels for Envoy wants to see what it says at them.
-    if (!settings.envoy_log_level.empty() || !settings.envoy_component_log_level.empty()) {
-      log::set_level("envoy", log::Level::Debug);
-    }
-    ProcessEvents events;
-    events.on_line = [this_level = log::Level::Info](std::string line) mutable {
-      if (auto parsed = parse_envoy_log(line)) {
     if (resolver)
       names.emplace(around.loop, strand, work_dir->path(),
                     [this](MeshNames fresh) { resolver->set(std::move(fresh)); });  // we own both
@@ -218,13 +218,23 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     if (!std::exchange(names_missed, true))
       MESH_LOG_WARN("sidecar", "the control plane has sent no names; the DNS server knows none");
     return {};
+  }
+
+  void start_envoy(const std::string& bootstrap_file) {
+    // Whoever chose levels for Envoy wants to see what it says at them.
+    if (!settings.envoy_log_level.empty() || !settings.envoy_component_log_level.empty()) {
+      log::set_level("envoy", log::Level::Debug);
+    }
+    ProcessEvents events;
+    events.on_line = [this_level = log::Level::Info](std::string line) mutable {
+      if (auto parsed = parse_envoy_log(line)) {
         this_level = parsed->level;
         line = std::move(parsed->text);
       }
       MESH_LOG("envoy", this_level, "{}", without_tokens(std::move(line)));
     };
     events.on_ended = [weak = weak_from_this()](ProcessEnd end) {
-      if (const auto self = weak.lock()) self->carry_out(self->lifecycle.on_envoy_ended(end));
+      if (const auto self = weak.lock()) self->on_envoy_ended(end);
     };
     auto started =
         around.processes.start(envoy_path, envoy_arguments(settings, bootstrap_file), strand, std::move(events));
@@ -233,6 +243,14 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     MESH_LOG_INFO("sidecar", "started {} as process {}", envoy_path, envoy->pid());
     carry_out(lifecycle.on_envoy_started());
     watch_task();
+  }
+
+  void on_envoy_ended(ProcessEnd end) {
+    const bool may_be_something_else =
+        !has_answered && request.envoy.version.empty() && lifecycle.standing() == Standing::Starting;
+    if (!may_be_something_else) return carry_out(lifecycle.on_envoy_ended(end));
+    // Who gave us something else than Envoy should read that, and not only how it ended.
+    ask_version([this, end] { carry_out(lifecycle.on_envoy_ended(end)); });
   }
 
   void watch_task() {
@@ -289,6 +307,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     admin->check_ready([weak = weak_from_this(), probe_inbounds](std::string problem, bool answered) {
       const auto self = weak.lock();
       if (!self || self->finished) return;
+      self->has_answered |= answered;
       self->unavailable_ports.clear();
       if (problem.empty() && probe_inbounds) {
         for (const SocketAddress& closed : self->probe->find_closed()) {
@@ -296,6 +315,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
           self->unavailable_ports.push_back(closed.port);
         }
       }
+      if (problem.empty()) problem = self->missing_names();
       self->carry_out(self->lifecycle.on_check(problem, answered));
     });
   }
@@ -315,7 +335,6 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     report->tell(standing, std::move(reason), std::move(ports));
   }
 
-      if (problem.empty()) problem = self->missing_names();
   ReportSettings report_settings() {
     return {.cp_address = settings.cp_address,
             .tls = tls,
@@ -357,6 +376,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     if (std::exchange(finished, true)) return;
     timers.clear();
     task_watch.reset();
+    names.reset();
     if (!access_logs) return on_exit(exit_code);
     access_logs->flush(kFlushAccessLogs, [weak = weak_from_this(), exit_code] {
       if (const auto self = weak.lock()) self->on_exit(exit_code);
@@ -376,7 +396,6 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   BootstrapRequest request;
   wire::TlsClientSettings tls;
   std::string envoy_path;
-    names.reset();
   std::optional<WorkDir> work_dir;
   std::optional<RoleProof> role_proof;          // writes into work_dir
   std::unique_ptr<AccessLogRelay> access_logs;  // in work_dir too
@@ -386,11 +405,16 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   std::shared_ptr<wire::KeptConnection> connection;  // that the bootstrap came by, until the reports have it
   std::optional<EnvoyAdmin> admin;
   std::optional<InboundProbe> probe;
+  std::unique_ptr<Resolver> resolver;
+  std::optional<NameFeed> names;
+  std::optional<SteadyTime> names_due;
+  bool names_missed = false;
   std::optional<LifecycleReport> report;
   std::vector<std::uint32_t> unavailable_ports;  // where Envoy takes no connections
   std::vector<std::uint32_t> silent_apps;        // inbounds whose application takes none
   std::optional<TaskWatch> task_watch;
   std::map<Timer, wire::Timer> timers;
+  bool has_answered = false;  // Envoy's admin interface
   bool finished = false;
 };
 
@@ -401,14 +425,10 @@ Sidecar::~Sidecar() = default;
 
 Status Sidecar::start() {
   MESH_RETURN_IF_ERROR(state_->prepare());
-  state_->strand.post([state = state_] { state->ask_version(); });
+  state_->strand.post([state = state_] { state->ask_for_bootstrap(); });
   return {};
 }
 
-  std::unique_ptr<Resolver> resolver;
-  std::optional<NameFeed> names;
-  std::optional<SteadyTime> names_due;
-  bool names_missed = false;
 void Sidecar::on_signal(int number) {
   state_->strand.post([state = state_, number] { state->on_signal(number); });
 }

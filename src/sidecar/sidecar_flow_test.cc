@@ -11,6 +11,7 @@
 
 #include "base/encoding.h"
 #include "identity/certificates.h"
+#include "sidecar/bootstrap.h"
 #include "sidecar/sidecar.h"
 #include "taskmesh/proxy/v1/lifecycle.pb.h"
 #include "wire/client.h"
@@ -84,8 +85,9 @@ class FakeRunner final : public ProcessRunner {
     const bool version = arguments.front() == "--version";
     auto shared = std::make_shared<ProcessEvents>(std::move(events));
     if (version) {
-      strand.post([shared] {
-        shared->on_line("envoy  version: abc/1.40.0/Clean/RELEASE/BoringSSL");
+      witness_.saw("asked for its version");
+      strand.post([shared, says = says] {
+        shared->on_line(says);
         shared->on_ended({});
       });
     } else {
@@ -95,6 +97,7 @@ class FakeRunner final : public ProcessRunner {
     }
     return std::unique_ptr<Process>(std::make_unique<FakeProcess>(*this));
   }
+  std::string says = "envoy  version: abc/1.40.0/Clean/RELEASE/BoringSSL";
   void end(ProcessEnd end) {
     strand_.post([shared = envoy_, end] { shared->on_ended(end); });
   }
@@ -123,6 +126,7 @@ class SidecarFlow : public testing::Test {
             KeyType::EcdsaP256, real_clock())
             .value();
     admin = std::make_unique<FakeAdmin>(loop, witness);
+    admin_port = admin->server->port();
     inbound = wire::Server::listen(loop, {.name = "inbound", .address = "127.0.0.1", .port = 0, .limits = {}},
                                    [](const wire::Request&, wire::Respond respond) { respond({}); })
                   .value();
@@ -178,8 +182,9 @@ class SidecarFlow : public testing::Test {
       response.body = "mesh: mesh \"default\" does not exist";
       return response;
     }
-    const std::string yaml = "admin:\n  address:\n    socketAddress: {address: 127.0.0.1, portValue: " +
-                             std::to_string(admin->server->port()) + "}\n";
+    const std::string yaml =
+        "admin:\n  address:\n    socketAddress: {address: 127.0.0.1, portValue: " + std::to_string(admin_port) + "}\n";
+    if (!is_stock) response.headers.add(kNeedsNoVersion, "1");
     response.body =
         json::serialize(json::value{{"bootstrap", base64_encode(yaml)}, {"kumaSidecarConfiguration", json::object()}});
     return response;
@@ -227,11 +232,13 @@ class SidecarFlow : public testing::Test {
   KeyPair certificate;
   Settings settings;
   bool takes_reports = true;
+  bool is_stock = false;  // the control plane
   std::atomic<bool> confirms = true;
   std::atomic<int> refuse_times = 0;
   int refuse_status = 422;
   wire::Request asked;
   std::unique_ptr<FakeAdmin> admin;
+  int admin_port = 0;
   std::unique_ptr<wire::Server> inbound, control_plane;
   FakeRunner runner{witness};
   std::optional<Sidecar> sidecar;
@@ -270,6 +277,33 @@ TEST_F(SidecarFlow, AsksAgainUntilTheControlPlaneAnswers) {
   ASSERT_TRUE(start());
   EXPECT_TRUE(witness.has("bootstrap", 4));
   EXPECT_TRUE(witness.has("READY"));
+}
+
+TEST_F(SidecarFlow, AsksNoEnvoyForItsVersionThatTellsItToTheControlPlaneItself) {
+  start_control_plane();
+  ASSERT_TRUE(start());
+  ASSERT_TRUE(witness.has("READY"));
+  EXPECT_THAT(witness.seen(), testing::Not(testing::Contains("asked for its version")));
+}
+
+TEST_F(SidecarFlow, TellsAStockControlPlaneTheVersionOfEnvoy) {
+  is_stock = true;
+  start_control_plane();
+  ASSERT_TRUE(start());
+  ASSERT_TRUE(witness.has("Envoy started"));
+  EXPECT_EQ(json::parse(asked.body).at("version").at("envoy").at("version"), "1.40.0");
+  EXPECT_TRUE(witness.has("READY"));
+}
+
+TEST_F(SidecarFlow, SaysThatAProgramIsNotEnvoyWhenItHasEnded) {
+  runner.says = "GNU bash, version 5.2.15";
+  admin->server.reset();  // nobody answers as Envoy does
+  start_control_plane();
+  ASSERT_TRUE(start());
+  ASSERT_TRUE(witness.has("Envoy started"));
+  runner.end({});
+  EXPECT_TRUE(witness.has("asked for its version"));
+  EXPECT_TRUE(witness.has("exit 1"));
 }
 
 TEST_F(SidecarFlow, GivesUpWhenItIsRefused) {
