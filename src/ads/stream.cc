@@ -111,7 +111,8 @@ void AdsStream::on_decided(Status decision) {
   registry_->add(id_, weak_from_this());
   registry_->sink.on_connected(
       {.stream = id_, .node = node_, .peer = stream_->peer(), .delta = encoding_ == Encoding::Delta});
-  node_.metadata_json = {};  // whoever needs it has it now
+  std::string().swap(node_.metadata_json);  // whoever needs it has it now; assigning would keep its memory
+  stream_->forget_headers();
   std::exchange(first_request_, {})();
   for (auto& message : std::exchange(waiting_, {})) {
     if (phase_ == Phase::Open) take(message);

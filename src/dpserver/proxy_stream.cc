@@ -83,6 +83,7 @@ void ProxyStream::on_identified(Result<Resource> dataplane) {
   if (phase_ != Phase::Identifying) return;
   if (!dataplane) return wait_for_dataplane(std::move(dataplane).error());
   stop_waiting();
+  stream_->forget_headers();
   phase_ = Phase::Open;
   is_connected_ = true;
   live_ticket_ =

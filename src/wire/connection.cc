@@ -164,6 +164,9 @@ void Connection::on_readable() {
     note_first_bytes();
     if (outcome == Transport::Outcome::Ok) {
       protocol_->on_bytes(std::string_view(buffer->data(), got));
+      if (!transport_.is_drained()) continue;
+      arm_read();
+      break;
     } else if (outcome == Transport::Outcome::WouldBlock) {
       arm_read();
       break;
@@ -189,7 +192,18 @@ void Connection::turn() {
       self->on_readable();
     });
   }
+  if (!is_reading_ && !is_writing_ && !peer_ended_) wait_until_it_is_read_again();
   set_deadline();
+}
+
+// The waits of a connection keep it alive, and one that is not read now has no other.
+void Connection::wait_until_it_is_read_again() {
+  if (std::exchange(is_watched_, true)) return;
+  descriptor_.wait_broken([self = shared_from_this()] {
+    self->is_watched_ = false;
+    if (self->phase_ != Phase::Open || self->is_reading_) return;  // reading tells more
+    self->close(unavailable("the connection broke"));
+  });
 }
 
 // False: the connection is broken.

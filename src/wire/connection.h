@@ -54,6 +54,7 @@ class Connection final : public ProtocolHost, public std::enable_shared_from_thi
   void on_readable();
   void note_first_bytes();
   void arm_read();
+  void wait_until_it_is_read_again();
   void turn();  // output, then what follows from it: closing, reading again, deadlines
   bool write_output();
   void begin_lingering();
@@ -74,6 +75,7 @@ class Connection final : public ProtocolHost, public std::enable_shared_from_thi
   SteadyTime blocked_since_ = Protocol::kNever;   // output waits for the peer
   Phase phase_ = Phase::Handshake;
   bool has_spoken_ = false, is_reading_ = false, is_writing_ = false, is_woken_ = false, peer_ended_ = false;
+  bool is_watched_ = false;  // while nothing is read
 };
 
 }  // namespace mesh::wire

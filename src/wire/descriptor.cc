@@ -45,6 +45,10 @@ void Descriptor::wait_writable(Task task) {
   if (is_open()) wait_for(state_->stream, asio::posix::descriptor_base::wait_write, std::move(task));
 }
 
+void Descriptor::wait_broken(Task task) {
+  if (is_open()) wait_for(state_->stream, asio::posix::descriptor_base::wait_error, std::move(task));
+}
+
 void Descriptor::close() {
   fd_ = -1;
   state_.reset();

@@ -21,6 +21,7 @@ class Descriptor {
   // Runs `task` once on the strand. It is dropped uncalled when close() comes first.
   void wait_readable(Task task);
   void wait_writable(Task task);
+  void wait_broken(Task task);  // closed by both sides, or reset
   void close();
   int release();  // the descriptor becomes the caller's; waits are dropped
 

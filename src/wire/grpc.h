@@ -30,6 +30,7 @@ class GrpcStream {
   virtual void send(std::vector<Bytes> pieces) = 0;  // the pieces together are one message
   virtual void finish(GrpcStatus status) = 0;        // server: trailers; client: half-close when OK, else reset
   virtual const Headers& headers() const = 0;        // what the peer opened it with (server side)
+  virtual void forget_headers() {}                   // on strand(), once they were looked at: streams live long
   virtual const Peer& peer() const = 0;
   virtual Strand strand() const = 0;
   // Clients: leaves what comes unread, so that the peer cannot send on. For those who play slow readers.

@@ -79,6 +79,29 @@ TEST_F(Grpc, CarriesMessagesBothWays) {
   EXPECT_EQ(server_side->closed.take().code, 0);
 }
 
+TEST_F(Grpc, GoesOnWhereItStoppedReading) {
+  serve();
+  auto stream = open();
+  stream->send({make_bytes("a")});
+  EXPECT_EQ(client_side->messages.take(), "<a>");
+  stream->set_reading(false);
+  stream->send({make_bytes("b")});
+  EXPECT_EQ(server_side->messages.take(), "a");
+  EXPECT_EQ(server_side->messages.take(), "b");
+  {  // while another one comes and goes, the answer is there and is not read
+    auto other_side = std::make_shared<Recorder::Seen>();
+    auto other = open_grpc_stream(loop, {.url = "http://127.0.0.1:" + std::to_string(server->port()), .tls = {}},
+                                  "/test.Echo/Talk", {}, std::make_unique<Recorder>(other_side, nullptr));
+    other->send({make_bytes("c")});
+    EXPECT_EQ(other_side->messages.take(), "<c>");
+    EXPECT_EQ(client_side->messages.size(), 0U);
+    other->finish({0, ""});
+    EXPECT_EQ(other_side->closed.take().code, 0);
+  }
+  stream->set_reading(true);
+  EXPECT_EQ(client_side->messages.take(), "<b>");
+}
+
 TEST_F(Grpc, CarriesMessagesOverTls) {
   KeyPair ca = make_certificate("ca", {}), leaf = make_certificate("server", {"127.0.0.1"}, &ca);
   GrpcServices services;

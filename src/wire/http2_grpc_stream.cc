@@ -66,7 +66,7 @@ void Http2GrpcStream::take(std::string& out, std::size_t size) {
     }
   }
   if (first_ == queue_.size()) {
-    queue_ = {};
+    queue_ = std::vector<Outgoing>();  // "= {}" would keep its memory
     first_ = 0;
   } else if (first_ > 64 && first_ * 2 > queue_.size()) {
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(first_));
@@ -94,7 +94,7 @@ std::optional<GrpcStatus> Http2GrpcStream::on_end() {
 void Http2GrpcStream::close(const GrpcStatus& status) {
   if (std::exchange(is_closed_, true)) return;
   carrier_ = nullptr;
-  queue_ = {};
+  queue_ = std::vector<Outgoing>();
   unsent_.fetch_sub(std::exchange(queued_bytes_, 0), std::memory_order_relaxed);
   decoder_ = MessageDecoder(0);
   auto events = std::move(events_);

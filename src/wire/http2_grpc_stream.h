@@ -32,6 +32,7 @@ class Http2GrpcStream final : public GrpcStream, public std::enable_shared_from_
   void finish(GrpcStatus status) override;
   void set_reading(bool reads) override;
   const Headers& headers() const override { return headers_; }
+  void forget_headers() override { headers_ = Headers(); }
   const Peer& peer() const override;
   Strand strand() const override { return strand_; }
   std::size_t unsent_bytes() const override { return unsent_.load(std::memory_order_relaxed); }
@@ -66,7 +67,7 @@ class Http2GrpcStream final : public GrpcStream, public std::enable_shared_from_
   void queue(Outgoing message, std::size_t size);
 
   const Strand strand_;
-  const Headers headers_;
+  Headers headers_;
   std::shared_ptr<const Peer> peer_;
   std::atomic<std::size_t> unsent_ = 0;
 

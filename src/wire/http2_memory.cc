@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace mesh::wire {
@@ -19,6 +20,10 @@ constexpr std::size_t kSlot = 7 * kPage;
 // page with what lies before it.
 constexpr std::size_t kTailSize = (16UL << 10) + 512;
 constexpr std::size_t kTail = kSlot - kTailSize;  // where it begins
+// The library's table of streams: 256 places of 16 bytes. Those of streams 1 and 3 are the 158th and the 218th, and
+// come to lie in the second page.
+constexpr std::size_t kTableSize = 4096;
+constexpr std::size_t kTable = kPage - 157 * 16;
 constexpr std::size_t kSlotsAtOnce = 64;
 constexpr std::size_t kWarmSlots = 32;  // that keep their pages while they are free
 
@@ -31,9 +36,10 @@ static_assert(sizeof(Prefix) == 16);
 // Slots of all sessions. Address space is never given back, pages are.
 class Slots {
  public:
-  std::byte* take() {
+  std::byte* take(bool& is_clean) {
     std::lock_guard lock(mutex_);
-    auto& from = warm_.empty() ? cold_ : warm_;
+    is_clean = warm_.empty();
+    auto& from = is_clean ? cold_ : warm_;
     if (from.empty() && !map_more()) return nullptr;
     std::byte* slot = from.back();
     from.pop_back();
@@ -72,7 +78,7 @@ Slots& slots() {
 
 }  // namespace
 
-Http2Memory::Http2Memory() : slot_(slots().take()) {}
+Http2Memory::Http2Memory() : slot_(slots().take(is_clean_)), used_(kTable + kTableSize) {}
 
 Http2Memory::~Http2Memory() {
   if (slot_ != nullptr) slots().give_back(slot_);
@@ -103,6 +109,12 @@ void* Http2Memory::take(std::size_t size) {
   return at + sizeof(Prefix);
 }
 
+void* Http2Memory::take_table() {
+  if (slot_ == nullptr || std::exchange(is_table_taken_, true)) return nullptr;
+  std::byte* table = slot_ + kTable;
+  return is_clean_ ? table : std::memset(table, 0, kTableSize);
+}
+
 void* Http2Memory::allocate(std::size_t size, void* self) {
   void* memory = static_cast<Http2Memory*>(self)->take(size);
   return memory != nullptr ? memory : std::malloc(size);
@@ -111,6 +123,9 @@ void* Http2Memory::allocate(std::size_t size, void* self) {
 void* Http2Memory::allocate_zeroed(std::size_t count, std::size_t size, void* self) {
   std::size_t whole = 0;
   if (__builtin_mul_overflow(count, size, &whole)) return nullptr;
+  if (whole == kTableSize) {
+    if (void* table = static_cast<Http2Memory*>(self)->take_table()) return table;
+  }
   void* memory = static_cast<Http2Memory*>(self)->take(whole);
   return memory != nullptr ? std::memset(memory, 0, whole) : std::calloc(count, size);
 }
@@ -118,7 +133,9 @@ void* Http2Memory::allocate_zeroed(std::size_t count, std::size_t size, void* se
 void* Http2Memory::reallocate(void* memory, std::size_t size, void* self) {
   if (memory == nullptr) return allocate(size, self);  // how the library gets its frame buffer
   if (!static_cast<Http2Memory*>(self)->is_in_slot(memory)) return std::realloc(memory, size);
-  const std::size_t before = reinterpret_cast<const Prefix*>(static_cast<std::byte*>(memory) - sizeof(Prefix))->size;
+  const bool is_table = memory == static_cast<Http2Memory*>(self)->slot_ + kTable;
+  const std::size_t before =
+      is_table ? kTableSize : reinterpret_cast<const Prefix*>(static_cast<std::byte*>(memory) - sizeof(Prefix))->size;
   if (size <= before) return memory;
   void* larger = std::malloc(size);
   return larger == nullptr ? nullptr : std::memcpy(larger, memory, before);

@@ -123,6 +123,7 @@ void Http2Server::open_grpc(Stream& stream) {
   stream.grpc = std::make_shared<Http2GrpcStream>(host().strand(), std::move(stream.request.headers),
                                                   service_->limits.max_message_bytes);
   stream.request = {};
+  std::string().swap(stream.target);
   stream.is_due = true;
   stream.grpc->set_peer(host().peer());
   stream.grpc->set_carrier(this);

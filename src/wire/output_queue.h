@@ -31,7 +31,7 @@ class OutputQueue {
       ++done;
     }
     texts_.erase(texts_.begin(), texts_.begin() + static_cast<std::ptrdiff_t>(done));
-    if (texts_.empty()) texts_ = {};
+    if (texts_.empty()) texts_ = std::vector<std::string>();  // "= {}" would keep its memory
   }
 
  private:

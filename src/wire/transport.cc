@@ -70,7 +70,7 @@ void Transport::open(int fd, Ssl ssl) {
 void Transport::close() {
   fd_ = -1;
   ssl_.reset();
-  kept_ = {};
+  std::string().swap(kept_);
   kept_from_ = 0;
 }
 
@@ -82,6 +82,7 @@ int Transport::take_encrypted(const char* bytes, int size) {
 int Transport::give_encrypted(char* buffer, int size) {
   while (true) {
     ssize_t got = ::recv(fd_, buffer, static_cast<std::size_t>(size), 0);
+    is_socket_empty_ = got < size;
     if (got > 0) has_received_ = true;
     if (got > 0) return static_cast<int>(got);
     if (got < 0 && errno == EINTR) continue;
@@ -132,6 +133,8 @@ Transport::Outcome Transport::read(char* buffer, std::size_t size, std::size_t& 
   if (result < 0) return Outcome::WouldBlock;
   return failure_.empty() ? Outcome::End : Outcome::Failed;
 }
+
+bool Transport::is_drained() const { return is_socket_empty_ && (!ssl_ || SSL_has_pending(ssl_.get()) == 0); }
 
 bool Transport::send_now(std::string_view bytes) {
   if (broken_ || fd_ < 0) return false;
@@ -186,7 +189,7 @@ Transport::Outcome Transport::flush() {
   }
   kept_from_ = 0;
   if (kept_.capacity() > 256) {
-    kept_ = {};
+    std::string().swap(kept_);  // assigning an empty one would keep its memory
   } else {
     kept_.clear();
   }

@@ -47,6 +47,8 @@ class Transport {
   Outcome flush();
   std::size_t kept_bytes() const { return kept_.size() - kept_from_; }
   bool has_received() const { return has_received_; }
+  // Everything that has arrived was read, so that the next read would only say WouldBlock.
+  bool is_drained() const;
   void say_goodbye();  // TLS close_notify, then the end of our direction
   // Reads and throws away without decrypting, while a connection lingers.
   Outcome discard();
@@ -67,7 +69,7 @@ class Transport {
   std::string kept_;
   std::size_t kept_from_ = 0;
   std::string failure_;
-  bool has_received_ = false, read_ended_ = false, got_plain_http_ = false, broken_ = false;
+  bool has_received_ = false, is_socket_empty_ = false, read_ended_ = false, got_plain_http_ = false, broken_ = false;
 };
 
 }  // namespace mesh::wire
