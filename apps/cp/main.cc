@@ -6,12 +6,14 @@
 #include <cstdio>
 #include <functional>
 #include <future>
+#include <memory>
 
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "cp/control_plane.h"
+#include "cp/heap.h"
 #include "cp/migrate.h"
 #include "cp/route53.h"
 #include "settings/control_plane.h"
@@ -79,6 +81,7 @@ int run(const Options& options) {
   const ControlPlaneSettings& settings = loaded->settings;
 
   raise_descriptor_limit();
+  share_heaps();
   wire::EventLoop loop(2);
   std::promise<int> asked;
   loop.on_signals({SIGTERM, SIGINT}, [&asked, first = true](int number) mutable {
@@ -90,6 +93,8 @@ int run(const Options& options) {
   if (!control_plane) return fail("cannot start: " + control_plane.error().message());
   MESH_LOG_INFO("cp", "ready: REST on {}, sidecars on {}, diagnostics on {}", (*control_plane)->api_port(),
                 (*control_plane)->sidecar_port(), (*control_plane)->diagnostics_port());
+  const auto heap = std::make_shared<HeapTrim>(loop);
+  heap->start();
   const int number = asked.get_future().get();
   MESH_LOG_INFO("cp", "stops: signal {}", number);
   (*control_plane)->stop(settings.dp_server.graceful_shutdown_timeout);

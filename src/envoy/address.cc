@@ -6,6 +6,7 @@
 namespace mesh::envoy {
 
 bool is_ipv6(const std::string& address) {
+  if (!address.contains(':')) return false;
   in6_addr parsed;
   return inet_pton(AF_INET6, address.c_str(), &parsed) == 1;
 }

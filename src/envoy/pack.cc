@@ -85,14 +85,15 @@ NamedResource make_resource(std::string name, const google::protobuf::Message& m
 
 std::uint64_t resources_made() { return made.load(std::memory_order_relaxed); }
 
+// Fifteen characters are what a string holds without memory of its own, and versions are copied a lot.
 std::string version_of(std::string_view bytes) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-  std::string out(32, '0');
-  const auto write = [&](std::uint64_t half, std::size_t end) {
-    for (; half != 0; half >>= 4) out[--end] = "0123456789abcdef"[half & 15];
-  };
-  write(hash.high64, 16);
-  write(hash.low64, 32);
+  std::string out(15, '\0');
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const bool is_first_half = i < 10;
+    out[i] = kDigits[((is_first_half ? hash.low64 : hash.high64) >> (6 * (is_first_half ? i : i - 10))) & 63];
+  }
   return out;
 }
 

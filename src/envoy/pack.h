@@ -30,7 +30,7 @@ NamedResource make_resource(std::string name, const google::protobuf::Message& m
 // How many resources this process has made so far: what a change costs can be counted.
 std::uint64_t resources_made();
 
-// 32 hexadecimal digits that change when the bytes do. No protection against intent: hash only what we made.
+// Fifteen letters and digits that change when the bytes do. No protection against intent: hash only what we made.
 std::string version_of(std::string_view bytes);
 
 void set_duration(google::protobuf::Duration* target, Duration value);

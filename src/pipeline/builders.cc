@@ -154,21 +154,24 @@ BuildReport Builders::build(Proxy& proxy, const Work& work, Turn turn) {
   } else {
     ++counts_.secrets;
   }
-  Result<Certificates::Bundle> bundle = certificates_.bundle_for(*mesh, **dataplane, config->secrets);
-  if (!bundle) {
-    // Listeners that wait for a secret that does not come would be worse than what it has.
-    report.problem = bundle.error().message();
-    return report;
+  // Secrets change by work that says so: when the Dataplane or the CA changes, or their time has come.
+  if (work.secrets || !next.secrets || !next.config || config->secrets != next.config->secrets) {
+    Result<Certificates::Bundle> bundle = certificates_.bundle_for(*mesh, **dataplane, config->secrets);
+    if (!bundle) {
+      // Listeners that wait for a secret that does not come would be worse than what it has.
+      report.problem = bundle.error().message();
+      return report;
+    }
+    report.certificate = std::move(bundle->certificate);
+    keep_if_same(bundle->resources, next.secrets);
+    next.secrets = std::move(bundle->resources);
   }
-  report.certificate = std::move(bundle->certificate);
 
   if (config != next.config) {
     ProxyConfig fresh = *config;
     const bool same = next.config && keep_what_is_same(fresh, *next.config);
     next.config = same ? next.config : std::make_shared<const ProxyConfig>(std::move(fresh));
   }
-  keep_if_same(bundle->resources, next.secrets);
-  next.secrets = std::move(bundle->resources);
   next.turn = turn;
   offer(proxy, std::move(next), report);
   return report;

@@ -19,6 +19,7 @@ namespace {
 using WriterEvent = std::move_only_function<void(Writer&)>;
 
 constexpr std::chrono::milliseconds kLongTurn{1}, kLongestGather{20};
+constexpr std::chrono::microseconds kShortWait{200}, kShortGather{500};
 
 DiscoveryKind kind_of(XdsType type) {
   switch (type) {
@@ -209,6 +210,7 @@ std::optional<SteadyTime> Pipeline::State::take(std::vector<WriterEvent> batch) 
 
 void Pipeline::State::run_writer(std::stop_token stop) {
   std::optional<SteadyTime> next = take(events.take_now());
+  SteadyTime ready = needs.clock.steady();
   while (!stop.stop_requested() && !events.is_closed()) {
     std::vector<WriterEvent> batch = next ? events.take_all_until(stop, *next) : events.take_all(stop);
     const SteadyTime began = needs.clock.steady();
@@ -218,6 +220,9 @@ void Pipeline::State::run_writer(std::stop_token stop) {
     const SteadyTime ended = needs.clock.steady();
     if (ended - began > kLongTurn)
       events.gather_until(stop, ended + std::min<SteadyTime::duration>(ended - began, kLongestGather));
+    else if (began - ready < kShortWait)  // one after the other: waking up for each costs more than the turn
+      events.gather_until(stop, ended + kShortGather);
+    ready = needs.clock.steady();
   }
 }
 
