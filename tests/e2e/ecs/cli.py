@@ -67,6 +67,10 @@ def _answers():
 
 
 def _start(argv):
+    from .images import prepare_outside
+    if os.geteuid() != 0:
+        sys.exit("root is needed: tasks have users of their own")
+    prepare_outside(_binaries(argv), _envoy(), print)
     STATE.mkdir(mode=0o711, exist_ok=True)
     SOCKET.unlink(missing_ok=True)
     with open(STATE / "box.log", "wb") as log:
@@ -92,17 +96,24 @@ def _ask(argv):
 
 # --- the box's side ----------------------------------------------------------------------------------------------------
 
-def serve(argv):
+def _binaries(argv):
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", default=str(lab.ROOT / "build/dev/bin"))
-    arguments, _ = parser.parse_known_args(argv)
+    return parser.parse_known_args(argv)[0].bin
+
+
+def _envoy():
+    return os.environ.get("TASKMESH_ENVOY") or lab.ROOT / ".tools/envoy/envoy"
+
+
+def serve(argv):
     lab.enter()
     from .box import Box
     from .stand_ins import stand_ins
     directory = STATE / "box"
     subprocess.run(["rm", "-rf", directory], check=True)
     directory.mkdir()
-    box = Box(arguments.bin, os.environ.get("TASKMESH_ENVOY") or lab.ROOT / ".tools/envoy/envoy", directory, stand_ins(directory))
+    box = Box(_binaries(argv), _envoy(), directory, stand_ins(directory))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         Control(box).serve()
@@ -168,7 +179,7 @@ class Control:
             plan.make_secrets = lambda: None
             plan.make_certificates = lambda _: None
         self.plan = plan
-        self.box.images.prepare(lambda text: print(text, file=out))
+        self.box.images.prepare()
         plan.apply(lambda text: print(text, file=out))
         return self.do_status([], out, _, cwd)
 

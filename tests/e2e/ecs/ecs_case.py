@@ -32,7 +32,7 @@ class BoxCase(unittest.TestCase):
         def say(text):
             print(text, file=sys.stderr)
         try:
-            cls.box.images.prepare(say)
+            cls.box.images.prepare()
             cls.plan.apply(say, only=cls.stacks)
         except Exception:
             print(cls.box.report(), file=sys.stderr)
@@ -58,12 +58,6 @@ class BoxCase(unittest.TestCase):
         if self._app is None or not self._app.is_running:
             type(self)._app = self.one("demo-app")
         return self._app
-
-    def envoy_counter(self, task, name):
-        """One of the counters of the task's Envoy."""
-        answer = lab.request("GET", "localhost", 80, f"/stats?filter=^{name.replace('.', '%5C.')}$",
-                             unix_socket=str(task.directory / "volumes/sidecar/kuma-envoy-admin.sock"), timeout=10).text
-        return int(answer.rsplit(":", 1)[1]) if ":" in answer else 0
 
     def counter(self, method="GET", task=None):
         """The counter's API from inside the task of demo-app."""

@@ -4,6 +4,7 @@ import importlib.util
 import pathlib
 import re
 import sys
+import tempfile
 import threading
 
 import lab
@@ -20,6 +21,13 @@ OWN = {r"taskmesh[-/](control-plane|sidecar|cli|counter)": None,
        r"kong/kuma-cp|kumahq/kuma-cp": "control-plane", r"kong/kuma-dp|kumahq/kuma-dp": "sidecar", r"kong/kumactl|kumahq/kumactl": "cli"}
 
 
+def prepare_outside(binaries, envoy, say):
+    """The first time on a machine this fetches a Debian and its packages, which a box cannot: it has a network of its own."""
+    say("building the images (the first time takes a minute)")
+    with tempfile.TemporaryDirectory(prefix="taskmesh-images-") as scratch:
+        Store(binaries, envoy, scratch).prepare()
+
+
 class Store:
     """Builds an image when it is asked for the first time. `stand_ins` are test images: {pattern: function of the store → image}."""
 
@@ -27,9 +35,8 @@ class Store:
         self.binaries, self.envoy, self.context, self.built = pathlib.Path(binaries), pathlib.Path(envoy), pathlib.Path(directory) / "context", {}
         self.stand_ins, self._building = stand_ins or {}, threading.RLock()
 
-    def prepare(self, say=lambda text: None):
-        """Builds what nearly every plan needs. The first time on a machine this fetches a Debian: nothing should wait for it."""
-        say("building the images (the first time takes a minute)")
+    def prepare(self):
+        """Builds what nearly every plan needs."""
         for name in ("control-plane", "sidecar", "counter"):
             self.own(name)
         image_builder.tidy_cache()

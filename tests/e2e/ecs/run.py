@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Runs the tests of the templates: run.py [--bin DIR] [test_templates …]. With the Python of .tools/moto; exit code 77: skipped."""
+import argparse
 import os
 import pathlib
 import shutil
@@ -27,6 +28,12 @@ def main():
         skip(f"{', '.join(missing)} missing: the Debian packages of group ecs in tools/packages.txt")
     sys.path[:] = [str(HERE.parent), str(HERE.parents[1] / "aws"), *(path for path in sys.path if path != str(HERE)), str(HERE)]
     import run as e2e_run
+    if os.environ.get("TASKMESH_LAB") != "inside":
+        import lab
+        from ecs.images import prepare_outside
+        given = argparse.ArgumentParser(add_help=False)
+        given.add_argument("--bin", default=str(ROOT / "build/dev/bin"))
+        prepare_outside(given.parse_known_args()[0].bin, os.environ.get("TASKMESH_ENVOY") or lab.ROOT / ".tools/envoy/envoy", print)
     if not any(argument.startswith("test_") for argument in sys.argv[1:]):
         sys.argv.append("test_templates")
     sys.exit(e2e_run.main())
