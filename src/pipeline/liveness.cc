@@ -71,7 +71,7 @@ void Liveness::on_readiness(const ProxyId& proxy, std::uint64_t session, const R
   if (unavailable != record.unavailable_ports) {
     record.unavailable_ports = std::move(unavailable);
     if (record.live) changes_.push_back({proxy, true, record.unavailable_ports});
-    if (record.live) relieve_fellows(proxy, record);
+    if (record.live) wake_fellows(proxy, record);
   }
   judge(proxy, record, now);
 }
@@ -157,8 +157,10 @@ bool Liveness::is_waiting_for_relief(const ProxyId& proxy) const {
 void Liveness::judge(const ProxyId& proxy, Record& record, SteadyTime now) {
   set_due(proxy, record, std::nullopt);
   const bool refused = is_refused(record);
-  if (record.leaving && !refused && must_wait_for_relief(proxy, record, now))
+  if (record.leaving && !refused && must_wait_for_relief(proxy, record, now)) {
+    wait_for_fellows(proxy, record);
     return set_due(proxy, record, record.leaves_at);
+  }
   if (record.leaving || refused || (!record.has_dataplane && !record.restored)) {
     // Without its Dataplane it cannot be an endpoint; once that comes, it is judged again.
     set_live(proxy, record, false);
@@ -185,7 +187,7 @@ void Liveness::judge(const ProxyId& proxy, Record& record, SteadyTime now) {
   if (!ends) return;
   if (now < *ends) return set_due(proxy, record, ends);
   const std::optional<SteadyTime> held = floor_holds_until(proxy, record, now);
-  if (held == kNever) return;  // judged again when one of its fellows comes back
+  if (held == kNever) return wait_for_fellows(proxy, record);
   if (held) return set_due(proxy, record, held);
   for (const std::string& service : record.services) services_[{proxy.mesh, service}].departures.push_back(now);
   record.left_silently = true;
@@ -204,16 +206,14 @@ bool Liveness::must_wait_for_relief(const ProxyId& proxy, const Record& record, 
   if (!record.live || now >= record.leaves_at || !record.has_dataplane || !is_connected(record)) return false;
   if (!record.unavailable_ports.empty()) return false;
   return std::ranges::any_of(record.services, [&](const std::string& name) {
-    bool is_last = true, somebody_comes = false;
+    bool somebody_comes = false;
     for (const ProxyId& fellow : services_.at({proxy.mesh, name}).proxies) {
       const Record& other = records_.at(fellow);
       if (fellow == proxy || other.leaving) continue;
-      if (other.live && other.unavailable_ports.empty())
-        is_last = false;
-      else
-        somebody_comes |= is_connected(other);
+      if (other.live && other.unavailable_ports.empty()) return false;  // it is not the last
+      somebody_comes |= is_connected(other);
     }
-    return is_last && somebody_comes;
+    return somebody_comes;
   });
 }
 
@@ -283,31 +283,28 @@ void Liveness::set_live(const ProxyId& proxy, Record& record, bool live) {
   record.live = live;
   live_count_ += live ? 1 : -1;
   changes_.push_back({proxy, live, live ? record.unavailable_ports : std::set<std::uint32_t>()});
-  if (live) wake_fellows(proxy, record);
-  relieve_fellows(proxy, record);
+  wake_fellows(proxy, record);
 }
 
-// Who waits for relief is judged again with the next step: this one serves, or does not come any more.
-void Liveness::relieve_fellows(const ProxyId& proxy, const Record& record) {
-  for (const std::string& name : record.services) {
-    const auto found = services_.find({proxy.mesh, name});
-    if (found == services_.end()) continue;
-    for (const ProxyId& fellow : found->second.proxies) {
-      Record& other = records_.at(fellow);
-      if (fellow != proxy && other.live && other.leaving) set_due(fellow, other, SteadyTime{});
-    }
-  }
+// What others of its services do may let it go.
+void Liveness::wait_for_fellows(const ProxyId& proxy, const Record& record) {
+  for (const std::string& name : record.services) services_[{proxy.mesh, name}].waiting.insert(proxy);
 }
 
-// Its return may let go who was held back as the last one.
+// Those who wait are judged again with the next step, and wait on if they must.
 void Liveness::wake_fellows(const ProxyId& proxy, const Record& record) {
   for (const std::string& name : record.services) {
     const auto found = services_.find({proxy.mesh, name});
     if (found == services_.end()) continue;
-    for (const ProxyId& fellow : found->second.proxies) {
-      Record& other = records_.at(fellow);
-      if (other.live && !other.due)
-        if (const auto ends = silence_ends(other)) set_due(fellow, other, ends);
+    std::set<ProxyId>& waiting = found->second.waiting;
+    for (auto fellow = waiting.begin(); fellow != waiting.end();) {
+      if (*fellow == proxy) {
+        ++fellow;
+        continue;
+      }
+      if (const auto other = records_.find(*fellow); other != records_.end())
+        set_due(*fellow, other->second, SteadyTime{});
+      fellow = waiting.erase(fellow);
     }
   }
 }

@@ -6,10 +6,9 @@
 // while after its acknowledgements. A Dataplane whose proxy never connected gets no traffic.
 //
 // It stops being live
-//   at once   when it says goodbye, when it or a probe of it says that it is not ready, when its Dataplane goes. Who
-//   says
-//             goodbye as the last that serves, while another is on its way, stays until that one serves (`relief`):
-//             it serves on meanwhile, and a deployment that replaces it one to one has no gap;
+//   at once   when it says goodbye, when it or a probe of it says that it is not ready, when its Dataplane goes. But
+//             the last that serves, while another is on its way, stays until that one serves (`relief`): it serves
+//             on meanwhile, and a deployment that replaces it one to one has no gap;
 //   soon      when both its manager and its Envoy are cut off (`both_gone`), later when only one is, or when it has no
 //             manager that we know of (`one_gone`);
 //   after our own restart, when it has not come back for `restart`.
@@ -105,13 +104,14 @@ class Liveness {
   struct Service {
     std::set<ProxyId> proxies;
     std::vector<SteadyTime> departures;  // silent ones
+    std::set<ProxyId> waiting;           // for what others of the service do
   };
   using ServiceKey = std::pair<std::string, std::string>;  // mesh, service
 
   void judge(const ProxyId& proxy, Record& record, SteadyTime now);
   void set_live(const ProxyId& proxy, Record& record, bool live);
   void wake_fellows(const ProxyId& proxy, const Record& record);
-  void relieve_fellows(const ProxyId& proxy, const Record& record);
+  void wait_for_fellows(const ProxyId& proxy, const Record& record);
   bool must_wait_for_relief(const ProxyId& proxy, const Record& record, SteadyTime now) const;
   void set_due(const ProxyId& proxy, Record& record, std::optional<SteadyTime> due);
   static const Link& who_counts(const Record& record);
