@@ -45,8 +45,7 @@ class Aws {
     const std::string key = fmt::format("ASIAEXAMPLE{:09}", ++issued);
     const SystemTime expires = std::chrono::floor<std::chrono::seconds>(clock_.now() + keys_live);
     sessions_.emplace(
-        key,
-        Session{{key, Secret(fmt::format("secret-{}", issued)), Secret(fmt::format("token{}", issued))}, expires});
+        key, Session{{key, Secret(fmt::format("secret-{}", issued)), Secret(fmt::format("token{}", issued))}, expires});
     return answer(
         200,
         fmt::format(
