@@ -37,7 +37,19 @@ class Failover(FaultCase):
         self.assertNotEqual(self.standby.ask("SELECT epoch FROM taskmesh.store"), epoch)
         self.assertTrue(any("new life" in plane.part.log() for plane in self.planes))
 
-    def test_2_and_back_while_the_standby_is_slow_to_confirm(self):
+    def test_2_the_old_primary_comes_back_as_one(self):
+        """It is the first of the hosts, and nobody told it that it was replaced."""
+        self.primary.settings = ["synchronous_standby_names="]
+        self.primary.start()
+        before = self.primary.ask("SELECT revision FROM taskmesh.store")
+        with self.fault("the replaced primary comes back as one") as fault:
+            self.standby.cut_all_connections()
+            fault.is_over()
+        self.assertEqual(self.primary.ask("SELECT revision FROM taskmesh.store"), before)
+        self.primary.kill()
+        self.primary.settings = []
+
+    def test_3_and_back_while_the_standby_is_slow_to_confirm(self):
         """The one that died comes back as the standby, and the new primary is ended while a commit waits for it."""
         self.primary.remove_data()
         self.follow(self.primary, self.standby)

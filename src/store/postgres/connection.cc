@@ -98,6 +98,24 @@ std::string_view postgres_advice(std::string_view state) {
   return {};
 }
 
+// ---- DatabaseLives
+
+bool DatabaseLives::is_over(const std::string& epoch) const {
+  const auto slash = epoch.find('/');
+  if (slash == std::string::npos) return false;
+  std::lock_guard lock(mutex_);
+  const auto newest = newest_.find(epoch.substr(0, slash));
+  return newest != newest_.end() && epoch.substr(slash + 1) < newest->second;  // of the same length, both
+}
+
+void DatabaseLives::note(const std::string& epoch) {
+  const auto slash = epoch.find('/');
+  if (slash == std::string::npos) return;
+  std::lock_guard lock(mutex_);
+  std::string& newest = newest_[epoch.substr(0, slash)];
+  newest = std::max(newest, epoch.substr(slash + 1));
+}
+
 // ---- PostgresRows
 
 void PostgresRows::Clear::operator()(pg_result* result) const { PQclear(result); }
@@ -128,6 +146,26 @@ Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const Postg
     }
     password = *std::move(fetched);
   }
+  PostgresServer asked = server;
+  const auto hosts = std::ranges::count(server.host, ',') + 1;
+  for (std::ptrdiff_t i = 0; i < hosts; ++i) {
+    MESH_TRY(std::unique_ptr<PostgresConnection> opened, open_one(asked, password));
+    if (!server.lives->is_over(opened->epoch())) {
+      server.lives->note(opened->epoch());
+      return opened;
+    }
+    // The first that takes writes was given: behind it there may be the one that replaced it.
+    const auto comma = asked.host.find(',');
+    if (comma != std::string::npos) asked.host = asked.host.substr(comma + 1) + "," + asked.host.substr(0, comma);
+  }
+  return error(ErrorKind::Unavailable,
+               where(server) +
+                   " takes writes, but was replaced by another primary; whoever made that one the primary "
+                   "must keep this one from being one, too");
+}
+
+Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open_one(const PostgresServer& server,
+                                                                         const Secret& password) {
   const Parameters parameters = parameters_of(server, password);
   std::vector<const char*> names = parameters.names;
   std::vector<const char*> values;

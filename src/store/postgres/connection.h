@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,18 @@ namespace mesh {
 
 enum class PostgresTls { Disable, VerifyNone, VerifyCa, VerifyFull };
 
+// Which lives of which databases were seen (see PostgresConnection::epoch), so that a primary that was replaced is not
+// believed when it comes back as one. Thread-safe.
+class DatabaseLives {
+ public:
+  bool is_over(const std::string& epoch) const;  // a later one of the same database was seen
+  void note(const std::string& epoch);
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::string> newest_;  // by system identifier
+};
+
 struct PostgresServer {
   std::string host = "127.0.0.1";  // a name (asked for anew with each connection), an address, the folder of a socket
   int port = 5432;
@@ -38,8 +51,9 @@ struct PostgresServer {
   // For an answer, whatever keeps the server from giving it: it is stopped, or its standby confirms nothing.
   std::chrono::milliseconds answer_timeout{40'000};
   PostgresTls tls = PostgresTls::Disable;
-  std::string ca_file, certificate_file, key_file;  // empty: none
-  bool send_server_name = true;                     // in the TLS handshake
+  std::string ca_file, certificate_file, key_file;                           // empty: none
+  bool send_server_name = true;                                              // in the TLS handshake
+  std::shared_ptr<DatabaseLives> lives = std::make_shared<DatabaseLives>();  // shared by copies
 };
 
 class PostgresRows {
@@ -61,7 +75,7 @@ class PostgresRows {
 
 class PostgresConnection {
  public:
-  // To a server that takes writes.
+  // To a server that takes writes, and was not replaced by another one.
   static Result<std::unique_ptr<PostgresConnection>> open(const PostgresServer& server);
 
   // One statement. It is prepared when it comes for the first time, so `sql` should be one of few.
@@ -83,6 +97,7 @@ class PostgresConnection {
     void operator()(pg_conn* connection) const;
   };
   PostgresConnection() = default;
+  static Result<std::unique_ptr<PostgresConnection>> open_one(const PostgresServer& server, const Secret& password);
   Status set_up(const PostgresServer& server);
   Error failure(pg_result* result);
   // Sent before; the last of what comes. Nothing came in time: the connection is given up.

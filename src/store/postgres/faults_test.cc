@@ -156,6 +156,23 @@ TEST(PostgresStore, KeepsConnectionsForTheNext) {
       << "two in the pool and the one that asks";
 }
 
+TEST(PostgresStore, DoesNotBelieveAPrimaryThatWasReplaced) {
+  DatabaseLives lives;
+  lives.note("7001/00000002");
+  EXPECT_TRUE(lives.is_over("7001/00000001"));
+  EXPECT_FALSE(lives.is_over("7001/00000002"));
+  EXPECT_FALSE(lives.is_over("7001/0000000A"));
+  EXPECT_FALSE(lives.is_over("7002/00000001")) << "another database";
+  EXPECT_FALSE(lives.is_over("7001")) << "a service that does not tell";
+
+  PostgresServer server = server_for("postgres");
+  const std::string epoch = connect(server)->epoch();
+  server.lives->note(epoch.substr(0, epoch.find('/')) + "/FFFFFFFF");
+  EXPECT_THAT(PostgresConnection::open(server).error().message(), HasSubstr("replaced by another primary"));
+  server.host += ",127.0.0.1";
+  EXPECT_FALSE(PostgresConnection::open(server).has_value()) << "and every one of several is asked";
+}
+
 // ---- TLS
 
 void make_certificate(const std::filesystem::path& folder, const std::string& name, const std::string& san) {
