@@ -20,11 +20,11 @@ namespace json = boost::json;
 
 constexpr const char* kName = "_kuma:dynamicconfig";
 constexpr const char* kPath = "/dns";
-constexpr const char* kSocketName = "/kuma-mesh-metric-config.sock";
-constexpr std::size_t kLongestPath = 103;  // of a Unix socket, wherever the sidecar runs
-constexpr int kTtl = 5;                    // seconds: a name that moves is followed soon
+constexpr const char* kNamesSocket = "/kuma-mesh-metric-config.sock";
+constexpr std::size_t kLongestSocketPath = 103;  // of a Unix socket, wherever the sidecar runs
+constexpr int kTtl = 5;                          // seconds: a name that moves is followed soon
 
-std::string socket_of(const ProxyTraits& traits) { return traits.work_dir + kSocketName; }
+std::string socket_of(const ProxyTraits& traits) { return traits.work_dir + kNamesSocket; }
 
 // The virtual address that names lead to; empty when it has none.
 std::string vip_of(const MeshSnapshot& snapshot, const Destination& destination) {
@@ -52,7 +52,7 @@ std::string describe(const MeshSnapshot& snapshot, const std::vector<PlannedOutb
 }  // namespace
 
 bool wants_names(const ProxyTraits& traits) {
-  return !traits.work_dir.empty() && socket_of(traits).size() <= kLongestPath &&
+  return !traits.work_dir.empty() && socket_of(traits).size() <= kLongestSocketPath &&
          traits.has_feature("feature-embedded-dns") && traits.has_feature("feature-bind-outbounds");
 }
 

@@ -7,7 +7,7 @@ namespace mesh::sidecar {
 namespace {
 
 constexpr std::string_view kSocketName = "/kuma-mesh-metric-config.sock";  // as the control plane has it
-constexpr std::size_t kLongestPath = 103;                                  // of a Unix socket, wherever we run
+constexpr std::size_t kLongestSocketPath = 103;                            // of a Unix socket, wherever we run
 constexpr auto kNamesPause = std::chrono::milliseconds(250), kFirstNamesPause = std::chrono::milliseconds(50);
 
 }  // namespace
@@ -69,9 +69,9 @@ NameFeed::NameFeed(wire::EventLoop& loop, wire::Strand strand, const std::string
 NameFeed::~NameFeed() = default;
 
 Status NameFeed::check(const std::string& work_dir) {
-  if (work_dir.size() + kSocketName.size() <= kLongestPath) return {};
+  if (work_dir.size() + kSocketName.size() <= kLongestSocketPath) return {};
   return invalid("--work-dir", "is too long for --dns-enabled: names come over a socket in it, whose path may have " +
-                                   std::to_string(kLongestPath) + " bytes");
+                                   std::to_string(kLongestSocketPath) + " bytes");
 }
 
 bool NameFeed::has_names() const { return state_->has_names; }
