@@ -27,6 +27,16 @@ def cache_folder():
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "taskmesh/layers"
 
 
+def cannot_build():
+    """Why layers cannot be made on this machine; empty: they can."""
+    folder = cache_folder()
+    while not folder.exists():
+        folder = folder.parent
+    if _run(["stat", "-f", "-c", "%T", folder]).strip() == "overlayfs":
+        return f"{folder} lies on an overlay file system (a container's), which takes no layers; let XDG_CACHE_HOME name a folder on another"
+    return ""
+
+
 class Image:
     """Layers (directories, the topmost last) and the configuration as OCI has it."""
 

@@ -67,9 +67,11 @@ def _answers():
 
 
 def _start(argv):
-    from .images import prepare_outside
+    from .images import image_builder, prepare_outside
     if os.geteuid() != 0:
         sys.exit("root is needed: tasks have users of their own")
+    if why := image_builder.cannot_build():
+        sys.exit(why)
     prepare_outside(_binaries(argv), _envoy(), print)
     STATE.mkdir(mode=0o711, exist_ok=True)
     SOCKET.unlink(missing_ok=True)

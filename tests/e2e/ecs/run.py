@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the tests of the templates: run.py [--bin DIR] [test_templates …]. With the Python of .tools/moto; exit code 77: skipped."""
+"""Runs the tests of images and templates: run.py [--bin DIR] [test_images test_templates …]. With the Python of .tools/moto; exit code 77: skipped."""
 import argparse
 import os
 import pathlib
@@ -30,12 +30,14 @@ def main():
     import run as e2e_run
     if os.environ.get("TASKMESH_LAB") != "inside":
         import lab
-        from ecs.images import prepare_outside
+        from ecs.images import image_builder, prepare_outside
+        if why := image_builder.cannot_build():
+            skip(why)
         given = argparse.ArgumentParser(add_help=False)
         given.add_argument("--bin", default=str(ROOT / "build/dev/bin"))
         prepare_outside(given.parse_known_args()[0].bin, os.environ.get("TASKMESH_ENVOY") or lab.ROOT / ".tools/envoy/envoy", print)
     if not any(argument.startswith("test_") for argument in sys.argv[1:]):
-        sys.argv.append("test_templates")
+        sys.argv += ["test_images", "test_templates"]
     sys.exit(e2e_run.main())
 
 
