@@ -27,7 +27,6 @@ std::string reason(int number) {
 
 std::optional<SocketAddress> SocketAddress::parse(const std::string& ip, int port) {
   if (port < 0 || port > 65535) return std::nullopt;
-  SocketAddress result;
   sockaddr_in v4{};
   if (inet_pton(AF_INET, ip.c_str(), &v4.sin_addr) == 1) {
     v4.sin_family = AF_INET;
@@ -45,7 +44,6 @@ std::optional<SocketAddress> SocketAddress::parse(const std::string& ip, int por
 }
 
 SocketAddress SocketAddress::from(const sockaddr* address, unsigned size) {
-  SocketAddress result;
   result.size_ = std::min<unsigned>(size, sizeof result.storage_);
   std::memcpy(&result.storage_, address, result.size_);
   return result;
@@ -63,14 +61,12 @@ Result<SocketAddress> SocketAddress::unix_path(const std::string& path) {
 }
 
 SocketAddress SocketAddress::local_of(int fd) {
-  SocketAddress result;
   result.size_ = sizeof result.storage_;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&result.storage_), &result.size_) != 0) return {};
   return result;
 }
 
 SocketAddress SocketAddress::remote_of(int fd) {
-  SocketAddress result;
   result.size_ = sizeof result.storage_;
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&result.storage_), &result.size_) != 0) return {};
   return result;

@@ -62,8 +62,8 @@ void Connection::limit_age(Duration age) {
       if (old->phase_ != Phase::Open) return;
       // Streams that never end by themselves are opened anew elsewhere.
       old->age_timer_ = old->strand_.after(kGoodbye, [weak] {
-        if (const auto self = weak.lock())
-          self->close(unavailable("the connection is old enough; a new one spreads the load"));
+        if (const auto same = weak.lock())
+          same->close(unavailable("the connection is old enough; a new one spreads the load"));
       });
     });
   });

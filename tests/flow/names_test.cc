@@ -40,7 +40,7 @@ class Names : public testing::TestWithParam<Speaks> {
     house.settings.dns_server.cidr = "127.1.0.0/16";
     house.settings.dns_server.service_vip_port = 8080;
     house.settings.dns_server.domain = "mesh.local";
-    house.settings.ipam.mesh_service.cidr = {"127.4.0.0/16"};
+    house.settings.ipam.mesh_service.cidr = "127.4.0.0/16";
   }
   void start(const std::string& mode) {
     house.start();
