@@ -44,6 +44,7 @@ std::optional<SocketAddress> SocketAddress::parse(const std::string& ip, int por
 }
 
 SocketAddress SocketAddress::from(const sockaddr* address, unsigned size) {
+  SocketAddress result;
   result.size_ = std::min<unsigned>(size, sizeof result.storage_);
   std::memcpy(&result.storage_, address, result.size_);
   return result;
@@ -61,12 +62,14 @@ Result<SocketAddress> SocketAddress::unix_path(const std::string& path) {
 }
 
 SocketAddress SocketAddress::local_of(int fd) {
+  SocketAddress result;
   result.size_ = sizeof result.storage_;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&result.storage_), &result.size_) != 0) return {};
   return result;
 }
 
 SocketAddress SocketAddress::remote_of(int fd) {
+  SocketAddress result;
   result.size_ = sizeof result.storage_;
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&result.storage_), &result.size_) != 0) return {};
   return result;
