@@ -286,6 +286,17 @@ class Lab:
         return "\n".join(report)
 
 
+# Of a control plane whose sidecars listen for every service: addresses that are in every task, and names for them.
+NAMES_ON_LOOPBACK = {
+    "KUMA_DNS_SERVER_CIDR": "127.1.0.0/16",
+    "KUMA_IPAM_MESH_MULTI_ZONE_SERVICE_CIDR": "127.2.0.0/16",
+    "KUMA_IPAM_MESH_EXTERNAL_SERVICE_CIDR": "127.3.0.0/16",
+    "KUMA_IPAM_MESH_SERVICE_CIDR": "127.4.0.0/16",
+    "KUMA_DNS_SERVER_SERVICE_VIP_PORT": "8080",
+    "KUMA_DNS_SERVER_DOMAIN": "mesh.local",
+}
+
+
 class ControlPlane:
     """A control plane at 10.77.0.2 with its store in a directory, so that it can be killed and come back. Others may
     stand beside it, with names and addresses of their own."""

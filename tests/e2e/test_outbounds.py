@@ -2,13 +2,6 @@
 import lab
 from mesh_case import MeshCase
 
-RANGES = {"KUMA_DNS_SERVER_CIDR": "127.1.0.0/16",
-          "KUMA_IPAM_MESH_MULTI_ZONE_SERVICE_CIDR": "127.2.0.0/16",
-          "KUMA_IPAM_MESH_EXTERNAL_SERVICE_CIDR": "127.3.0.0/16",
-          "KUMA_IPAM_MESH_SERVICE_CIDR": "127.4.0.0/16",
-          "KUMA_DNS_SERVER_SERVICE_VIP_PORT": "8080",
-          "KUMA_DNS_SERVER_DOMAIN": "mesh.local"}
-
 # What a task needs when its outbounds are bound: nothing of the others.
 DATAPLANE = """
 type: Dataplane
@@ -42,7 +35,7 @@ class OutboundsCase(MeshCase):
 
     @classmethod
     def build(cls):
-        cls.control_plane = lab.ControlPlane(cls.lab, RANGES).start().wait_until_ready()
+        cls.control_plane = lab.ControlPlane(cls.lab, lab.NAMES_ON_LOOPBACK).start().wait_until_ready()
         cls.control_plane.expect("PUT", "/meshes/default", {
             "type": "Mesh", "name": "default", "meshServices": {"mode": "Everywhere"},
             "mtls": {"enabledBackend": "ca-1", "backends": [{"name": "ca-1", "type": "builtin"}]}})
