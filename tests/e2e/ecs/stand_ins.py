@@ -23,15 +23,18 @@ print(getattr(client, command.replace("-", "_"))(**{{spell(name): value for name
 def stand_ins(directory):
     """For nicolaka/netshoot and the AWS CLI: this machine's own programs, and an `aws` that is a few lines of boto3. For Kuma's
     counter: ours."""
-    layer = pathlib.Path(directory) / "stand-in"
+    folder = pathlib.Path(directory) / "stand-in"
 
     def tools(_store):
-        program = layer / "usr/local/bin/aws"
-        program.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        program = folder / "aws"
         program.write_text(_AWS.format(python=lab.ROOT / ".tools/moto/bin/python"))
         program.chmod(program.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-        # This machine's root holds the layer too; overlayfs takes no layer that lies within another.
-        return image_builder.Image([pathlib.Path("/")], {"Env": [f"PATH={program.parent}:/usr/local/bin:/usr/bin:/bin"]})
+        image = image_builder.Image([pathlib.Path("/")], {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"]})
+        # Not layers: overlayfs takes none that lies within another, and sees nothing of what is mounted somewhere in it.
+        emulator = lab.ROOT / ".tools/moto"
+        image.mounts = [(str(program), "/usr/local/bin/aws", True), (str(emulator), str(emulator), True)]
+        return image
 
     def counter(store):
         """One image for both parts of the counter, as kumahq/kuma-counter-demo is."""
