@@ -34,6 +34,14 @@ def cannot_build():
         folder = folder.parent
     if _run(["stat", "-f", "-c", "%T", folder]).strip() == "overlayfs":
         return f"{folder} lies on an overlay file system (a container's), which takes no layers; let XDG_CACHE_HOME name a folder on another"
+    with tempfile.TemporaryDirectory(prefix="taskmesh-probe-", dir=folder) as probe:
+        for name in ("lower", "upper", "work", "root"):
+            pathlib.Path(probe, name).mkdir()
+        options = f"lowerdir={probe}/lower,upperdir={probe}/upper,workdir={probe}/work"
+        try:
+            _run(["unshare", "-m", "mount", "-t", "overlay", "overlay", "-o", options, f"{probe}/root"])
+        except BuildFailure as problem:
+            return f"layers cannot be mounted here: {problem}"
     return ""
 
 
