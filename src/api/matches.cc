@@ -67,10 +67,7 @@ wire::Response dataplanes_of_policy(const Context& context, const Call& call, co
   if (!page) return bad_page_response(page.error());
   const auto selected = selected_by(context, call, kind);
   if (!selected) return selected.error();
-  array items;
-  for (std::size_t i = page->offset; i < selected->size() && items.size() < page->size; ++i)
-    items.push_back(meta_json((*selected)[i]));
-  return json_response(200, page_json(call.request, *page, selected->size(), std::move(items)));
+  return json_response(200, page_of(call.request, *page, *selected));
 }
 
 // The same, in the form that older clients read.

@@ -98,4 +98,11 @@ boost::json::object page_json(const wire::Request& request, const PageRequest& p
   return out;
 }
 
+boost::json::object page_of(const wire::Request& request, const PageRequest& page, const std::vector<Resource>& found) {
+  boost::json::array items;
+  for (std::size_t i = page.offset; i < found.size() && items.size() < page.size; ++i)
+    items.push_back(meta_json(found[i]));
+  return page_json(request, page, found.size(), std::move(items));
+}
+
 }  // namespace mesh::api

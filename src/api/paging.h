@@ -6,8 +6,10 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "model/resource.h"
 #include "wire/http.h"
 
 namespace mesh::api {
@@ -28,5 +30,8 @@ wire::Response bad_page_response(const Error& error);
 // last.
 boost::json::object page_json(const wire::Request& request, const PageRequest& page, std::size_t total,
                               boost::json::array items);
+
+// The same of what was found in all, without spec and status.
+boost::json::object page_of(const wire::Request& request, const PageRequest& page, const std::vector<Resource>& found);
 
 }  // namespace mesh::api

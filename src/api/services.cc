@@ -38,16 +38,11 @@ wire::Response dataplanes(const Context& context, const Call& call) {
   if (auto refused = refuse_read(context, call, kMeshServiceKind)) return *refused;
   const auto service = context.parts.store.get({&kMeshServiceKind, call.param("mesh"), call.param("name")});
   if (!service) return error_response(service.error(), "Could not retrieve a resource");
-  const auto all = context.parts.store.list({.kind = &kDataplaneKind, .mesh = call.param("mesh")});
+  auto all = context.parts.store.list({.kind = &kDataplaneKind, .mesh = call.param("mesh")});
   if (!all) return error_response(all.error(), "Could not retrieve resources");
-  array items;
-  std::size_t total = 0;
-  for (const Resource& dataplane : all->items) {
-    if (!service->spec_as<MeshService>().selector.selects(dataplane)) continue;
-    if (total >= page->offset && items.size() < page->size) items.push_back(meta_json(dataplane));
-    ++total;
-  }
-  return json_response(200, page_json(call.request, *page, total, std::move(items)));
+  const ServiceSelector& selector = service->spec_as<MeshService>().selector;
+  std::erase_if(all->items, [&](const Resource& dataplane) { return !selector.selects(dataplane); });
+  return json_response(200, page_of(call.request, *page, all->items));
 }
 
 // The address of a value of kuma.io/service, and what became of the names that lead there in a DNS service.

@@ -63,6 +63,16 @@ class AwsCase(mesh_case.MeshCase):
         task.start(token=None, extra=("--auth-type=aws", *extra), environment=agent.environment)
         return task
 
+    def come_back(self):
+        """The control plane starts anew: who comes back has to show what was signed last."""
+        before = self.aws.count("GetCallerIdentity")
+        self.control_plane.kill()
+        self.control_plane.start().wait_until_ready()
+        lab.wait_for(lambda: self.aws.count("GetCallerIdentity") >= before + 2, "both prove their roles anew", 60)
+        for task in (self.kv, self.app):
+            lab.wait_for(lambda: self.control_plane.overview(task.name)["dataplaneInsight"]["subscriptions"][-1].get("disconnectTime") is None,
+                         f"{task.name} is connected", 60)
+
 
 class EcsIdentity(AwsCase):
     def refused(self, name, role, *expected, service="kv", **more):
@@ -196,13 +206,7 @@ class Rotation(AwsCase):
         with lab.Traffic(self.app.counter, threads=1) as traffic:
             lab.wait_for(lambda: time.monotonic() - begin > 330, "five and a half minutes are over", 360, pause=1)
             self.assertGreaterEqual(self.agents["kv-1"].asked, 2)
-            before = self.aws.count("GetCallerIdentity")
-            self.control_plane.kill()
-            self.control_plane.start().wait_until_ready()
-            lab.wait_for(lambda: self.aws.count("GetCallerIdentity") >= before + 2, "both prove their roles anew", 60)
-            for task in (self.kv, self.app):
-                lab.wait_for(lambda: self.control_plane.overview(task.name)["dataplaneInsight"]["subscriptions"][-1].get("disconnectTime") is None,
-                             f"{task.name} is connected", 60)
+            self.come_back()
             lab.wait_for(lambda: time.monotonic() - begin > 400, "some more time is over", 120, pause=1)
         self.assertEqual(traffic.failures[:3], [], f"{len(traffic.failures)} of {traffic.total} failed")
         self.assertEqual({outcome for _, outcome in self.aws.journal}, {"200"})

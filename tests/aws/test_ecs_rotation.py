@@ -14,14 +14,7 @@ class KeysThatLiveForSeconds(test_ecs_identity.AwsCase):
         with lab.Traffic(self.app.counter) as traffic:
             for asked in (3, 4):
                 lab.wait_for(lambda: all(agent.asked >= asked for agent in self.agents.values()), f"each task has fetched keys {asked} times", 120)
-                # Who comes back has to show what was signed last.
-                before = self.aws.count("GetCallerIdentity")
-                self.control_plane.kill()
-                self.control_plane.start().wait_until_ready()
-                lab.wait_for(lambda: self.aws.count("GetCallerIdentity") >= before + 2, "both prove their roles anew", 60)
-                for task in (self.kv, self.app):
-                    lab.wait_for(lambda: self.control_plane.overview(task.name)["dataplaneInsight"]["subscriptions"][-1].get("disconnectTime") is None,
-                                 f"{task.name} is connected", 60)
+                self.come_back()
             traffic.more(100, 60)
         self.assertEqual([task.envoy_pid() for task in (self.kv, self.app)], envoys)  # they read the file, and go on
         self.assertEqual([failure for _, failure in traffic.failures[:3]], [], f"{len(traffic.failures)} of {traffic.total} failed")

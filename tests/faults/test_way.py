@@ -18,6 +18,16 @@ class Way(FaultCase):
         """The numbers of the discovery streams that were served, as far as its log tells."""
         return {int(number) for number in re.findall(r"stream (\d+): holds", plane.part.log())}
 
+    def until_all_are_refused(self, fault, reason, what):
+        """Connections are cut until each control plane was refused anew, for this reason."""
+        for writes in fault.writes:
+            seen = len(writes.refusals)
+
+            def refused():
+                self.server.cut_all_connections()
+                return any(reason in text for _, text in writes.refusals[seen:])
+            lab.wait_for(refused, f"{writes.plane.name} {what}", PATIENCE, pause=0.2)
+
     def test_1_certificate_rotated(self):
         with self.fault("TLS certificate rotated") as fault:
             self.server.set_certificate(*self.authority.issue(HOST))
@@ -28,26 +38,14 @@ class Way(FaultCase):
         new = database.Authority(self.lab.directory, "new-authority")
         with self.fault("TLS authority rotated, the server first") as fault:
             self.server.set_certificate(*new.issue(HOST))
-            for writes in fault.writes:
-                seen = len(writes.refusals)
-
-                def refused():
-                    self.server.cut_all_connections()
-                    return any("certificate verify failed" in text for _, text in writes.refusals[seen:])
-                lab.wait_for(refused, f"{writes.plane.name} does not believe the server", PATIENCE, pause=0.2)
+            self.until_all_are_refused(fault, "certificate verify failed", "does not believe the server")
             self.trusted.write_text(self.authority.certificate.read_text() + new.certificate.read_text())
             fault.is_over()
 
     def test_3_password_rotated(self):
         with self.fault("password rotated, in the database first") as fault:
             self.server.ask("ALTER ROLE mesh PASSWORD 'second'")
-            for writes in fault.writes:
-                seen = len(writes.refusals)
-
-                def refused():
-                    self.server.cut_all_connections()
-                    return any("password authentication failed" in text for _, text in writes.refusals[seen:])
-                lab.wait_for(refused, f"{writes.plane.name} is not let in", PATIENCE, pause=0.2)
+            self.until_all_are_refused(fault, "password authentication failed", "is not let in")
             self.password.write_text("second\n")
             fault.is_over()
         for plane in self.planes:

@@ -81,13 +81,12 @@ std::vector<const PermissionFrom*> said_by(const std::vector<MatchedPermission>&
 }  // namespace
 
 bool may_call(const MeshSnapshot& snapshot, const std::vector<Tags>& callers, const Tags& called) {
-  static const TargetRef whole_mesh;
   const Resource dataplane = stand_in(called);
   std::vector<MatchedPermission> by_tags;
   for (const SharedResource& resource : snapshot.policies_of(kMeshTrafficPermissionKind)) {
     const auto* spec = resource->spec.as<MeshTrafficPermission>();
     if (spec == nullptr || is_shadow(*resource)) continue;
-    const TargetRef target = without_other_tags(spec->target_ref ? *spec->target_ref : whole_mesh, called);
+    const TargetRef target = without_other_tags(*target_in<MeshTrafficPermission>(*resource), called);
     MatchedPermission policy{resource.get(), spec, {}, precedence_of(target, *resource)};
     if (target.kind == TargetKind::Dataplane) {
       if (allows_by_rules(*spec, snapshot.name, callers) || allows_by_tags(said_by({policy}), callers)) return true;
