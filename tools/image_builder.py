@@ -23,6 +23,10 @@ class BuildFailure(Exception):
     pass
 
 
+class NoDebian(BuildFailure):
+    """The packages that images begin with cannot be fetched."""
+
+
 def cache_folder():
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "taskmesh/layers"
 
@@ -50,6 +54,7 @@ class Image:
 
     def __init__(self, layers=(), config=None):
         self.layers = list(layers)
+        self.mounts = []  # (what, where, read-only): beside the layers, when it runs here
         self.config = config or {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]}
 
     def copy(self):
@@ -113,8 +118,11 @@ def debian_slim(suite="bookworm"):
         mirror = _mirror()
         options = [f"--dpkgopt=path-exclude={pattern}" for pattern in SLIM] + ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
         folder.rmdir()
-        _run(["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--components=main", *options,
-              "--aptopt=APT::Install-Recommends \"false\"", suite, folder, *mirror])
+        try:
+            _run(["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--components=main", *options,
+                  "--aptopt=APT::Install-Recommends \"false\"", suite, folder, *mirror])
+        except BuildFailure as problem:
+            raise NoDebian(*problem.args) from problem
     return Image([_layer(f"debian {suite} slim 1", fill)])
 
 

@@ -55,7 +55,7 @@ class Container:
             overlay[name].mkdir(parents=True)
         spec = {"netns": self.task.place.path, "hostname": self.task.hostname, "layers": list(map(str, self.image.layers)),
                 **{name: str(path) for name, path in overlay.items()}, "readonly": self.given.get("readonlyRootFilesystem", False),
-                "mounts": [*getattr(self.image, "mounts", []), *self.mounts], "user": self.user, "workdir": self.given.get("workingDirectory") or self.image.config.get("WorkingDir"),
+                "mounts": [*self.image.mounts, *self.mounts], "user": self.user, "workdir": self.given.get("workingDirectory") or self.image.config.get("WorkingDir"),
                 "environment": {"HOSTNAME": self.task.hostname, **self.environment}, "command": self.command,
                 "ulimits": {limit["name"]: [limit["softLimit"], limit["hardLimit"]] for limit in self.given.get("ulimits", [])},
                 "pid_file": str(self.directory / "pid")}
