@@ -120,6 +120,7 @@ def main():
     check(libc.mount(b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None), "mount --make-rprivate")
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    pid_file = open(spec["pid_file"], "w")  # now: the child's pivot_root takes this process with it to the image's files
     child = os.fork()
     if child == 0:
         try:
@@ -127,7 +128,8 @@ def main():
         except OSError as problem:
             print(f"the container cannot be started: {problem}", file=sys.stderr)
         os._exit(125)
-    pathlib.Path(spec["pid_file"]).write_text(str(child))
+    with pid_file:
+        pid_file.write(str(child))
     while True:
         number = signal.sigwait(signals)
         if number != signal.SIGCHLD:
