@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "cp/aws_secrets.h"
 #include "cp/control_plane.h"
 #include "cp/heap.h"
 #include "cp/migrate.h"
@@ -66,6 +67,8 @@ int look_after_route53(const Options& options, Route53Command command, const std
   const Status done = run_route53_command(loaded->settings, command, zones);
   return done ? 0 : fail(done.error().message());
 }
+
+int exit_code(const Status& done) { return done ? 0 : fail(done.error().message()); }
 
 int run(const Options& options) {
   log::Settings logging;
@@ -145,6 +148,20 @@ int main(int argc, char** argv) {
           ->add_subcommand("purge",
                            "Removes all our records, so that the zone can be deleted; stop the control planes first")
           ->fallthrough();
+  CLI::App* secrets = app.add_subcommand("aws-secrets", "What a task of ECS keeps in Secrets Manager");
+  secrets->require_subcommand(1);
+  mesh::TlsSecret tls;
+  CLI::App* prepare_tls =
+      secrets->add_subcommand("tls", "Writes tls.crt and tls.key from a secret with certificate, key and ca");
+  prepare_tls->add_option("--secret", tls.arn, "ARN of the secret")->required();
+  prepare_tls->add_option("--ca-secret", tls.ca_arn, "ARN of the secret that gets ca alone, for sidecars");
+  prepare_tls->add_option("--make-for", tls.host_names,
+                          "host name; where the secret holds no certificate, one is made for these");
+  prepare_tls->add_option("--dir", tls.directory, "where to write")->required();
+  CLI::App* save_token = secrets->add_subcommand("admin-token", "Puts the administrator's token into a secret");
+  std::string token_secret, api_url = "http://127.0.0.1:5681";
+  save_token->add_option("--secret", token_secret, "ARN of the secret")->required();
+  save_token->add_option("--api", api_url, "the control plane's REST API on this machine")->capture_default_str();
   CLI::App* version = app.add_subcommand("version", "Says which version this is");
   bool detailed = false;
   version->add_flag("-a,--detailed", detailed, "with the version of the interfaces that it has");
@@ -164,6 +181,8 @@ int main(int argc, char** argv) {
   if (*plan) return mesh::look_after_route53(options, mesh::Route53Command::Plan, zones);
   if (*sync) return mesh::look_after_route53(options, mesh::Route53Command::Sync, zones);
   if (*purge) return mesh::look_after_route53(options, mesh::Route53Command::Purge, zones);
+  if (*prepare_tls) return mesh::exit_code(mesh::run_prepare_tls(tls));
+  if (*save_token) return mesh::exit_code(mesh::run_save_admin_token(api_url, token_secret));
   if (*import)
     return mesh::migrate(options, [&](const mesh::settings::StoreSection& store) {
       return mesh::migrate_from_kuma(store, kuma_database);

@@ -94,6 +94,11 @@ Result<Endpoint> route53_endpoint(std::string_view partition) {
   return invalid("partition", "is not known");
 }
 
+Endpoint secrets_manager_endpoint(const Region& region) {
+  const std::string name(region.name);
+  return {"secretsmanager." + name + std::string(domain_of(region.partition)), name};
+}
+
 std::optional<Arn> parse_arn(std::string_view text) {
   std::array<std::string, 5> parts;
   for (auto& part : parts) {

@@ -32,6 +32,7 @@ Result<Endpoint> sts_endpoint(const Region& region, StsEndpoint endpoint);
 // IAM and Route 53 exist once per partition.
 Result<Endpoint> iam_endpoint(std::string_view partition);
 Result<Endpoint> route53_endpoint(std::string_view partition);
+Endpoint secrets_manager_endpoint(const Region& region);
 
 // arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE
 struct Arn {

@@ -90,13 +90,6 @@ std::string clean(std::string_view text) {
   return out;
 }
 
-std::string clean_code(std::string_view code) {
-  const bool good = !code.empty() && code.size() <= 64 && std::all_of(code.begin(), code.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
-  });
-  return good ? std::string(code) : "an error without a code";
-}
-
 Route53Failure::Kind kind_of(int status, std::string_view code) {
   using Kind = Route53Failure::Kind;
   if (code == "PriorRequestNotComplete") return Kind::PriorRequestNotComplete;

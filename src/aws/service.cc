@@ -29,14 +29,6 @@ Status check_url(const std::string& variable, const std::string& url) {
                      "plain HTTP only from this machine");
 }
 
-// AWS's codes are words; anything else is not repeated.
-std::string clean_code(const std::string& code) {
-  const bool good = !code.empty() && code.size() <= 64 && std::all_of(code.begin(), code.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
-  });
-  return good ? code : "an error without a code";
-}
-
 bool is_one_of(const std::string& code, std::initializer_list<std::string_view> codes) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
@@ -45,21 +37,6 @@ bool is_one_of(const std::string& code, std::initializer_list<std::string_view> 
 bool is_throttled(int status, const std::string& code) {
   return status == 429 || code.contains("Throttl") ||
          is_one_of(code, {"RequestLimitExceeded", "TooManyRequestsException", "SlowDown"});
-}
-
-ErrorKind kind_of(int status, const std::string& code) {
-  const auto is = [&](std::initializer_list<std::string_view> codes) { return is_one_of(code, codes); };
-  if (status / 100 != 4 || is_throttled(status, code) || is({"PriorRequestNotComplete", "IDPCommunicationError"}))
-    return ErrorKind::Unavailable;
-  if (is({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "SignatureDoesNotMatch",
-          "IncompleteSignature", "MissingAuthenticationToken", "RequestExpired", "InvalidIdentityToken",
-          "UnrecognizedClientException"})) {
-    return ErrorKind::Unauthenticated;
-  }
-  if (is({"AccessDenied", "AccessDeniedException", "OptInRequired"}) || status == 403 || status == 401)
-    return ErrorKind::Denied;
-  if (is({"NoSuchEntity", "NoSuchHostedZone"}) || status == 404) return ErrorKind::NotFound;
-  return ErrorKind::Invalid;
 }
 
 // <ErrorResponse><Error><Code>…; anything else that is not 200 has no code.
@@ -73,10 +50,34 @@ std::string code_of(const std::string& body) {
 
 }  // namespace
 
+ErrorKind error_kind(int status, const std::string& code) {
+  const auto is = [&](std::initializer_list<std::string_view> codes) { return is_one_of(code, codes); };
+  if (status / 100 != 4 || is_throttled(status, code) || is({"PriorRequestNotComplete", "IDPCommunicationError"}))
+    return ErrorKind::Unavailable;
+  if (is({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "SignatureDoesNotMatch",
+          "IncompleteSignature", "MissingAuthenticationToken", "RequestExpired", "InvalidIdentityToken",
+          "UnrecognizedClientException", "InvalidSignatureException"})) {
+    return ErrorKind::Unauthenticated;
+  }
+  if (is({"AccessDenied", "AccessDeniedException", "OptInRequired"}) || status == 403 || status == 401)
+    return ErrorKind::Denied;
+  if (is({"ResourceExistsException"})) return ErrorKind::Conflict;
+  if (is({"NoSuchEntity", "NoSuchHostedZone", "ResourceNotFoundException"}) || status == 404)
+    return ErrorKind::NotFound;
+  return ErrorKind::Invalid;
+}
+
+std::string clean_code(const std::string& code) {
+  const bool good = !code.empty() && code.size() <= 64 && std::all_of(code.begin(), code.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
+  });
+  return good ? code : "an error without a code";
+}
+
 Result<Addresses> Addresses::from(const Environment& environment) {
   Addresses out;
   if (environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") != "true") {
-    for (const std::string service : {"STS", "IAM", "ROUTE_53", "ROUTE53", ""}) {
+    for (const std::string service : {"STS", "IAM", "ROUTE_53", "ROUTE53", "SECRETS_MANAGER", ""}) {
       const std::string variable = service.empty() ? "AWS_ENDPOINT_URL" : "AWS_ENDPOINT_URL_" + service;
       std::string url = environment.get(variable);
       if (url.empty()) continue;
@@ -146,8 +147,8 @@ Result<XmlElement> send_query(const Caller& caller, const std::string& service, 
 Result<XmlElement> read_query_answer(const std::string& service, const wire::Response& response) {
   if (response.status != 200) {
     const std::string code = code_of(response.body);
-    return error(kind_of(response.status, code), "AWS " + service + " answered with status " +
-                                                     std::to_string(response.status) + ", " + clean_code(code));
+    return error(error_kind(response.status, code), "AWS " + service + " answered with status " +
+                                                        std::to_string(response.status) + ", " + clean_code(code));
   }
   const auto type = response.headers.find("content-type").value_or("");
   if (type != "text/xml" && !type.starts_with("text/xml;")) {

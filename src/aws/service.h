@@ -24,7 +24,7 @@ class Addresses {
   // Reads AWS_CA_BUNDLE; Invalid: a URL is none, or is plain HTTP to another machine, whose answers anybody could give.
   static Result<Addresses> from(const Environment& environment);
 
-  // "https://host" or what replaces it. `service` is "STS", "IAM", "ROUTE_53".
+  // "https://host" or what replaces it. `service` is "STS", "IAM", "ROUTE_53", "SECRETS_MANAGER".
   std::string url_of(const std::string& service, const std::string& host) const;
   const std::string& ca_pem() const { return ca_pem_; }  // empty: the system's
 
@@ -58,5 +58,10 @@ Result<XmlElement> call_query(const Caller& caller, const QueryCall& call, const
 Result<XmlElement> send_query(const Caller& caller, const std::string& service, const std::string& operation,
                               wire::ClientRequest request);
 Result<XmlElement> read_query_answer(const std::string& service, const wire::Response& response);
+
+// What AWS's code for an error means to the caller, whatever the protocol; and the code as it may be repeated: AWS's
+// are words, anything else is not.
+ErrorKind error_kind(int status, const std::string& code);
+std::string clean_code(const std::string& code);
 
 }  // namespace mesh::aws
