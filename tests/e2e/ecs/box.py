@@ -19,6 +19,7 @@ from .images import Store
 from .names import Resolver
 from .network import Network
 from .policies import Policies
+from .reach import Reach
 from .scheduler import Scheduler
 
 PERIOD = 0.2
@@ -30,7 +31,7 @@ class Around:
 
     def __init__(self, box):
         self.aws, self.network, self.images, self.directory = box.aws, box.network, box.images, box.directory
-        self.issue, self.trusted, self._policies = box.front.issue, box.trusted, box.policies
+        self.issue, self.trusted, self.reach, self._policies = box.front.issue, box.trusted, box.reach, box.policies
 
     def check_execution_role(self, definition, secret):
         role = definition.get("executionRoleArn", "").rsplit("/", 1)[-1]
@@ -50,12 +51,13 @@ class Box:
             stack.callback(self.aws.close)
             self.network = Network()
             stack.callback(self.network.close)
-            self.firewall = Firewall(self.aws, self.network)
+            self.reach = Reach(self.aws)
+            self.firewall = Firewall(self.aws, self.network, self.reach)
             self.authority = Authority(self.directory)
             self.trusted = self.directory / "trusted.pem"
             self.trusted.write_text((SYSTEM_CERTIFICATES.read_text() if SYSTEM_CERTIFICATES.exists() else "") + self.authority.certificate.read_text())
             self.policies = Policies(self.aws)
-            self.resolver = Resolver(self.aws, self.network, self.directory)
+            self.resolver = Resolver(self.aws, self.network, self.directory, self.reach)
             stack.callback(self.resolver.close)
             self.databases = Databases(self.aws, self.network, self.resolver, self.directory, self.authority)
             stack.callback(self.databases.close)

@@ -52,6 +52,12 @@ class Engine(collections.abc.Mapping):
         self.resolved_parameters = self._parameters(self.template)
         self.scope = intrinsics.Scope(self.template, self.resolved_parameters, self.pseudo, self.aws.exports(), self.aws.zones)
         self.scope.resources = self.made
+        for name, rule in self.template.get("Rules", {}).items():
+            if "RuleCondition" in rule and not self.scope.evaluate(rule["RuleCondition"]):
+                continue
+            for assertion in rule["Assertions"]:
+                if not self.scope.evaluate(assertion["Assert"]):
+                    raise intrinsics.TemplateError(f"rule {name}: {assertion.get('AssertDescription', 'is not kept')}")
 
     def creation_complete(self):
         return True

@@ -93,6 +93,15 @@ class BoxCase(unittest.TestCase):
                 found.add((socket.inet_ntoa(bytes.fromhex(address)[::-1]), int(port, 16)))
         return found
 
+    def certificate_at(self, task, port):
+        """In PEM, as the task shows it to who connects from inside of it."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with lab.inside(task.place.namespace):
+            plain = socket.create_connection((task.place.address, port), timeout=5)
+        with context.wrap_socket(plain) as connection:
+            return ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True))
+
     def takes_connections(self, address, port, source):
         with lab.inside(source.place.namespace):
             probe = socket.socket()

@@ -54,13 +54,17 @@ class Front:
             def log_message(self, *_):
                 pass
 
-        self._server = aws_lab.Server((network.aws, 443), Handler)
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._servers = []
+        for address in (network.aws, network.endpoints):
+            server = aws_lab.Server((address, 443), Handler)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            self._servers.append(server)
 
     def close(self):
-        self._server.shutdown()
-        self._server.server_close()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
 
     def issue(self, role, session, valid_for=datetime.timedelta(hours=6)):
         """Credentials of a role, as the task's credential endpoint hands them out."""

@@ -8,8 +8,8 @@ import lab
 class Resolver:
     """`own` are names that AWS itself answers for: endpoints of its APIs, of databases, of load balancers."""
 
-    def __init__(self, aws, network, directory):
-        self.aws, self.network = aws, network
+    def __init__(self, aws, network, directory, reach):
+        self.aws, self.network, self.reach = aws, network, reach
         self.hosts, self.own = directory / "hosts", {}
         self._shown, self._domains = None, None
         self.hosts.write_text("")
@@ -64,11 +64,11 @@ class Resolver:
         return []
 
     def refresh(self):
-        records = self.records()
-        if records == self._shown:
+        records, endpoints = self.records(), self.reach.names()
+        if (records, endpoints) == self._shown:
             return
-        self._shown = records
-        text = "".join(f"{address} {name}\n" for name, address in records)
+        self._shown = (records, endpoints)
+        text = "".join(f"{address} {name}\n" for name, address in [*records, *((name, self.network.endpoints) for name in endpoints)])
         draft = self.hosts.with_suffix(".new")
         draft.write_text(text)
         draft.replace(self.hosts)

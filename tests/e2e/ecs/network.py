@@ -20,8 +20,8 @@ def run(*command):
 class Place:
     """A namespace on the network: its name, its address."""
 
-    def __init__(self, namespace, address, groups):
-        self.namespace, self.address, self.groups = namespace, address, tuple(groups)
+    def __init__(self, namespace, address, groups, subnet=None):
+        self.namespace, self.address, self.groups, self.subnet = namespace, address, tuple(groups), subnet
 
     @property
     def path(self):
@@ -29,20 +29,23 @@ class Place:
 
 
 class Network:
-    """AWS reserves the first addresses of a VPC: .1 routes, .2 is DNS; .3 is where AWS itself answers in this box."""
+    """AWS reserves the first addresses of a VPC: .1 routes, .2 is DNS; .3 is where AWS itself answers in this box, and needs a
+    way out of the subnet; .4 is the same by an endpoint inside the VPC."""
 
     def __init__(self, vpc="10.0.0.0/16"):
         self.vpc = ipaddress.ip_network(vpc)
-        self.router, self.dns, self.aws = (str(self.vpc[number]) for number in (1, 2, 3))
-        self._lock, self._taken, self._freed, self.places = threading.Lock(), {self.router, self.dns, self.aws}, [], []
+        self.router, self.dns, self.aws, self.endpoints = (str(self.vpc[number]) for number in (1, 2, 3, 4))
+        own = (self.router, self.dns, self.aws, self.endpoints)
+        self._lock, self._taken, self._freed, self.places = threading.Lock(), set(own), [], []
         # A hardware address of its own: a bridge that takes one of its ports' changes it with them, and is lost for a while.
         run("ip", "link", "add", "vpc0", "address", "02:00:0a:00:00:01", "type", "bridge")
-        for address in (self.router, self.dns, self.aws):
+        for address in own:
             run("ip", "addr", "add", f"{address}/{self.vpc.prefixlen}", "dev", "vpc0")
         run("ip", "link", "set", "vpc0", "up")
 
-    def add(self, name, subnet=None, groups=()):
-        """A new place, with a free address of the subnet (a CIDR; nothing: of the VPC), behind security groups."""
+    def add(self, name, subnet=None, groups=(), subnet_id=None):
+        """A new place, with a free address of the subnet (a CIDR; nothing: of the VPC), behind security groups. With the subnet's
+        id its routes count, too."""
         block = ipaddress.ip_network(subnet) if subnet else self.vpc
         if not block.subnet_of(self.vpc):
             raise lab.Failure(f"the subnet {block} is outside of {self.vpc}, the network of this box")
@@ -56,7 +59,7 @@ class Network:
         run("ip", "link", "set", link, "master", "vpc0", "up")
         for command in (f"addr add {address}/{self.vpc.prefixlen} dev eth0", "link set eth0 up", "link set lo up", f"route add default via {self.router}"):
             run("ip", "-n", namespace, *command.split())
-        place = Place(namespace, address, groups)
+        place = Place(namespace, address, groups, subnet_id)
         with self._lock:
             self.places = [*self.places, place]
         return place

@@ -1,10 +1,11 @@
 """What to deploy: secrets, then stacks one after the other. A JSON file (plans/*.json), its templates in any folder.
 
-{"secrets": {"NAME": {"text": "…"}},
+{"secrets": {"NAME": {"text": "…"} or {"database-ca": true}},
  "certificates": [{"hosts": ["…"], "secret": "NAME"} or {"hosts": […], "certificate": "NAME", "key": "NAME"}],
  "stacks": [{"name": "…", "template": "file.yaml", "parameters": {"P": "{secret:NAME}"}, "empties": "HOSTED ZONE"}]}
 
-Values may name what exists by then: {secret:NAME} (its ARN), {output:STACK:KEY}. `empties`: with this stack the last names of the
+Values may name what exists by then: {secret:NAME} (its ARN), {output:STACK:KEY}. A secret with `database-ca` holds the authority that
+signs the certificates of this box's databases, as the bundle of RDS does for real ones. `empties`: with this stack the last names of the
 hosted zone go; what is deleted next waits for that, as nobody's stacks are deleted as fast as those of a box.
 """
 import json
@@ -37,7 +38,7 @@ class Plan:
 
     def make_secrets(self):
         for name, given in self.description.get("secrets", {}).items():
-            self.secrets[name] = self.box.secret(name, given["text"])
+            self.secrets[name] = self.box.secret(name, self.box.authority.certificate.read_text() if given.get("database-ca") else given["text"])
 
     def make_certificates(self, certificates):
         for wanted in certificates:

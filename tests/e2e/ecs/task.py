@@ -34,9 +34,10 @@ class Task:
         self.arn = f"arn:aws:ecs:{self.region}:{ACCOUNT}:task/{cluster}/{self.id}"
         self.service_name, self.created_at, self.stopping_at = service, time.time(), None
         self.name = f"{service or definition['family']}-{self.id[:6]}"
-        self.zone, self.subnet_cidr = (subnet["AvailabilityZone"], subnet["CidrBlock"]) if subnet else (self.region + "a", None)
+        self.zone, self.subnet_cidr, self.subnet = ((subnet["AvailabilityZone"], subnet["CidrBlock"], subnet["SubnetId"]) if subnet else
+                                                    (self.region + "a", None, None))
         self.role = definition.get("taskRoleArn", "").rsplit("/", 1)[-1]
-        self.place = around.network.add(self.name, self.subnet_cidr, groups)
+        self.place = around.network.add(self.name, self.subnet_cidr, groups, self.subnet)
         self.router = around.network.router
         self.hostname = f"ip-{self.place.address.replace('.', '-')}.{self.region}.compute.internal"
         self.directory = around.directory / "tasks" / self.name
@@ -123,6 +124,9 @@ class Task:
         shared = [[str(hosts), "/etc/hosts", False], [str(resolv), "/etc/resolv.conf", False], [str(hostname), "/etc/hostname", False],
                   [str(self.around.trusted), "/etc/ssl/certs/ca-certificates.crt", True]]
         for given in self.definition["containerDefinitions"]:
+            needs = [service for name, service in (("secrets", "secretsmanager"), ("logConfiguration", "logs")) if given.get(name)]
+            if missing := self.around.reach.missing(self.subnet, given["image"], needs):
+                raise lab.Failure(missing)
             image = self.around.images.find(given["image"])
             environment = {entry["name"]: entry["value"] for entry in given.get("environment", [])}
             environment |= {entry["name"]: self._secret(entry["valueFrom"]) for entry in given.get("secrets", [])}

@@ -20,25 +20,55 @@ class Templates(BoxCase):
         self.parameters_of_demo |= parameters
         self.box.deploy("taskmesh-demo", self.templates / "demo.yaml", self.parameters_of_demo)
 
+    def secret_of(self, output):
+        return self.box.outputs("taskmesh-cp")[output]
+
+    def read_tls_secret(self):
+        return json.loads(self.box.aws.read_secret(self.secret_of("TlsSecret")))
+
     def put_tls_secret(self, **parts):
-        self.box.aws.client("secretsmanager").put_secret_value(SecretId=self.plan.secrets["taskmesh/tls"], SecretString=json.dumps(parts))
+        self.box.aws.client("secretsmanager").put_secret_value(SecretId=self.secret_of("TlsSecret"), SecretString=json.dumps(parts))
+
+    def replace_planes(self):
+        plane = next(service["serviceName"] for service in self.box.services() if service["serviceName"].startswith("taskmesh-cp"))
+        self.box.force_deployment(plane)
+        self.box.wait_until_steady(plane, timeout=120)
 
     def planes(self):
-        return [task for task in self.box.tasks() if any(container.name == "control-plane" for container in task.containers)]
+        return [task for task in self.box.tasks() if task.is_healthy and any(container.name == "control-plane" for container in task.containers)]
 
     def assert_nothing_lost(self, traffic):
         self.assertEqual([failure for _, failure in traffic.failures[:3]], [], f"{len(traffic.failures)} of {traffic.total} failed")
 
     # --- the tests, in the order of their numbers -------------------------------------------------------------------
 
+    def test_0_the_certificate_was_made_once_for_both_control_planes_and_no_service_can_read_its_key(self):
+        made = self.read_tls_secret()
+        self.assertEqual({self.certificate_at(plane, 5678) for plane in self.planes()}, {made["certificate"]})
+        self.assertEqual(len(self.planes()), 2)
+        versions = self.box.aws.client("secretsmanager").list_secret_version_ids(SecretId=self.secret_of("TlsSecret"), IncludeDeprecated=True)
+        self.assertEqual(len(versions["Versions"]), 2, "the one of CloudFormation, and one certificate")
+        published = self.box.aws.read_secret(self.secret_of("CaSecret"))
+        self.assertEqual(published, made["ca"])
+        self.assertNotIn("KEY", published)
+        readers = {secret: {role["RoleName"] for role in self.box.aws.client("iam").list_roles()["Roles"]
+                            if self.box.policies.allowed(role["RoleName"], "secretsmanager:GetSecretValue", self.secret_of(secret))}
+                   for secret in ("TlsSecret", "CaSecret", "AdminTokenSecret")}
+        plane = self.planes()[0].role
+        self.assertEqual(readers["TlsSecret"], {plane})
+        self.assertEqual(readers["AdminTokenSecret"], set())
+        services = {task.definition["executionRoleArn"].rsplit("/", 1)[-1] for task in (self.app, self.one("kv"))}
+        self.assertEqual(readers["CaSecret"], {plane} | services)
+
     def test_1_two_services_talk_through_two_sidecars_and_no_token_is_anywhere(self):
         lab.wait_for(lambda: self.counter("POST").status == 200, "demo-app reaches kv", 60)
         actions = {action for _, action, _ in self.box.front.journal}
         self.assertIn("sts:GetCallerIdentity", actions)
         self.assertIn("iam:GetRole", actions)
-        # GetChange is asked for once: the template does not grant it, as it cannot be granted for one zone.
+        # GetChange is asked for once: the template does not grant it, as it cannot be granted for one zone. And of two control planes
+        # that make a certificate at once one is refused.
         refused = {(action, outcome) for _, action, outcome in self.box.front.journal if outcome != "200"}
-        self.assertLessEqual(refused, {("route53:GetChange", "AccessDenied")})
+        self.assertLessEqual(refused, {("route53:GetChange", "AccessDenied"), ("secretsmanager:PutSecretValue", "400")})
         for task in (self.app, self.one("kv")):
             self.assertFalse([name for container in task.containers for name in container.environment if "TOKEN" in name])
         # With mutual TLS each side says who it is, and who is not permitted gets 403.
@@ -84,23 +114,24 @@ class Templates(BoxCase):
         self.assertEqual([each.exit_code for each in old.containers], [0, 0], "nothing had to be killed")
 
     def test_4_the_certificate_of_the_control_plane_is_rotated_and_no_request_is_lost(self):
-        old = json.loads(self.box.aws.read_secret(self.plan.secrets["taskmesh/tls"]))
+        old = self.read_tls_secret()
         certificate, key = self_signed(self.box.images.binaries / "taskmeshctl", "control-plane.mesh.internal", self.box.outputs("taskmesh-vpc")["ApiAddress"])
         both = old["ca"] + certificate
         before = {task.id for task in self.box.tasks()}
-        plane = next(service["serviceName"] for service in self.box.services() if service["serviceName"].startswith("taskmesh-cp"))
         with lab.Traffic(self.counter) as traffic:
             # First sidecars learn to trust both, then the control plane shows the new one. And demo-app finds kv by its name from now on.
             self.put_tls_secret(**{**old, "ca": both})
+            self.replace_planes()
+            self.assertEqual(self.box.aws.read_secret(self.secret_of("CaSecret")), both)
             self.update_demo(KvVersion="3", DemoAppVersion="2", BindOutbounds="true")
             self.box.wait_until_steady("kv", "demo-app", timeout=120)
             self.put_tls_secret(certificate=certificate, key=key, ca=both)
-            self.box.force_deployment(plane)
-            self.box.wait_until_steady(plane, timeout=120)
+            self.replace_planes()
             traffic.more(50)
         self.assert_nothing_lost(traffic)
         self.assertFalse(before & {task.id for task in self.box.tasks()}, "every task was replaced")
-        self.put_tls_secret(certificate=certificate, key=key, ca=certificate)  # what starts from now on trusts the new one alone
+        self.assertEqual({self.certificate_at(plane, 5678) for plane in self.planes()}, {certificate})
+        self.put_tls_secret(certificate=certificate, key=key, ca=certificate)  # what control planes publish from their next start on
 
         def are_online():
             overviews = self.expect("GET", "/meshes/default/dataplanes+insights").json()["items"]
@@ -156,6 +187,8 @@ class Templates(BoxCase):
             self.box.wait_until_steady(timeout=120)
             traffic.more(20, timeout=60)
         self.assert_nothing_lost(traffic)
+        self.assertEqual({self.certificate_at(plane, 5678) for plane in self.planes()}, {self.read_tls_secret()["certificate"]},
+                         "the new one did not make another certificate")
 
         def others():
             names = {address for name, address in self.box.resolver.records() if name == "control-plane.mesh.internal"}
