@@ -16,7 +16,8 @@ import time
 
 import lab
 
-STATE = pathlib.Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"taskmesh-ecs-{os.getuid()}"
+# Not in XDG_RUNTIME_DIR: the database server has a user of its own, whom that lets nothing see.
+STATE = pathlib.Path(os.environ.get("TASKMESH_ECS_STATE") or f"/tmp/taskmesh-ecs-{os.getuid()}")
 SOCKET = STATE / "control"
 
 
@@ -74,6 +75,8 @@ def _start(argv):
         sys.exit(why)
     prepare_outside(_binaries(argv), _envoy(), print)
     STATE.mkdir(mode=0o711, exist_ok=True)
+    if STATE.is_symlink() or STATE.stat().st_uid != os.getuid():
+        sys.exit(f"{STATE} belongs to somebody else; remove it, or let TASKMESH_ECS_STATE name another folder")
     SOCKET.unlink(missing_ok=True)
     with open(STATE / "box.log", "wb") as log:
         process = subprocess.Popen([sys.executable, sys.argv[0], "serve", *argv], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,

@@ -100,7 +100,7 @@ class Engine(collections.abc.Mapping):
                 value = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
             values[name] = value
         unknown = set(self.input_parameters) - set(values)
-        if unknown:
+        if unknown and template:  # the stack of a change set begins without a template
             raise intrinsics.TemplateError(f"the template has no parameters {', '.join(sorted(unknown))}")
         return values
 

@@ -195,6 +195,29 @@ class Templates(BoxCase):
             return len(names) == 2 and planes[0].place.address not in names
         lab.wait_for(others, "the name of the control plane leads to two others", 60)
 
+    def test_8_what_the_stacks_are_made_of_as_the_api_tells_it(self):
+        client = self.box.aws.client
+        cluster = client("ecs").describe_clusters(clusters=[self.box.outputs("taskmesh-vpc")["ClusterName"]], include=["SETTINGS"])["clusters"][0]
+        self.assertEqual(cluster["settings"], [{"name": "containerInsights", "value": "enabled"}])
+        subnets = client("ec2").describe_subnets(SubnetIds=self.box.outputs("taskmesh-vpc")["PrivateSubnets"].split(","))["Subnets"]
+        self.assertEqual(len({subnet["AvailabilityZone"] for subnet in subnets}), 2)
+        self.assertEqual(len({plane.zone for plane in self.planes()}), 2, "a zone may be lost")
+        database = client("rds").describe_db_instances()["DBInstances"][0]
+        self.assertTrue(database["StorageEncrypted"])
+        self.assertFalse(database["PubliclyAccessible"])
+        for service in self.box.services():
+            self.assertEqual(service["deploymentConfiguration"]["deploymentCircuitBreaker"], {"enable": True, "rollback": True})
+            self.assertEqual(service["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"], "DISABLED")
+            definition = client("ecs").describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+            for container in definition["containerDefinitions"]:
+                self.assertTrue(container["readonlyRootFilesystem"], container["name"])
+                self.assertFalse([entry for entry in container.get("environment", []) if "PASSWORD" in entry["name"]], "passwords are secrets")
+                if container["essential"]:
+                    self.assertIn("healthCheck", container)
+                    self.assertGreaterEqual(container["stopTimeout"], 30)
+                if container["name"] == "app":
+                    self.assertEqual(container["dependsOn"], [{"containerName": "sidecar", "condition": "HEALTHY"}])
+
     def test_9_deleted_stacks_leave_nothing(self):
         tasks = self.box.tasks()
         databases = list(self.box.databases.servers.values())
