@@ -1,19 +1,40 @@
 #include "cp/heap.h"
 
+#include <link.h>
 #include <malloc.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
+#include <cstdint>
 
 namespace mesh {
 namespace {
 
 constexpr int kHeaps = 2;
 constexpr Duration kPause = std::chrono::seconds(10);
+constexpr long kCalm = 256;      // pages in a pause
+constexpr long kWorthIt = 1024;  // four times what comes back at once, since it is used
 
-bool is_about(std::size_t a, std::size_t b) {
-  const auto [small, large] = std::minmax(a, b);
-  return large - small <= std::max<std::size_t>(large / 50, 64UL << 10);
+long pages_so_far() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt;
+}
+
+// What a program file holds that cannot be written is the file's own, to be had again at any time. (Only debuggers
+// write there: breakpoints that they set before are gone.)
+int unmap_constant_parts(dl_phdr_info* file, std::size_t, void*) {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  for (std::size_t i = 0; i < file->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& part = file->dlpi_phdr[i];
+    if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
+    const std::uintptr_t from = (file->dlpi_addr + part.p_vaddr) / page * page;
+    const std::uintptr_t to = file->dlpi_addr + part.p_vaddr + part.p_memsz;
+    madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED);
+  }
+  return 0;
 }
 
 }  // namespace
@@ -29,15 +50,16 @@ void HeapTrim::start() {
   });
 }
 
-// While much comes and goes, what is free is wanted again. Once it has become calm, and there is more or less of it
-// than when we did it last, it is worth the walk.
+// Pages that the program came by tell how much there may be to give back. While it comes by many, what is free is
+// wanted again; once it has become calm, and has come by enough since we did it last, it is worth the walk.
 void HeapTrim::look() {
-  const std::size_t used = mallinfo2().uordblks;
-  const bool is_calm = is_about(used, used_);
-  used_ = used;
-  if (is_calm && !is_about(used, used_when_trimmed_)) {
+  const long pages = pages_so_far();
+  const bool is_calm = pages - pages_ < kCalm;
+  pages_ = pages;
+  if (is_calm && pages - pages_when_trimmed_ >= kWorthIt) {
     malloc_trim(0);
-    used_when_trimmed_ = used;
+    dl_iterate_phdr(unmap_constant_parts, nullptr);
+    pages_when_trimmed_ = pages;
   }
   start();
 }

@@ -1,7 +1,6 @@
 // The C library's heap, for a program whose many threads hand memory to each other.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 
 #include "wire/event_loop.h"
@@ -11,7 +10,9 @@ namespace mesh {
 // Before other threads run. Without it nearly each thread gets a heap of its own, and keeps the gaps in it for itself.
 void share_heaps();
 
-// Gives the pages back to the system that are free since a storm has passed, as long as somebody holds it.
+// Once a storm has passed, gives back to the system the pages of the heap that are free, and those of program files,
+// most of which only the start or the storm needed, or nobody: the kernel maps sixteen for each that is used. What is
+// used again comes from its cache. As long as somebody holds it.
 class HeapTrim : public std::enable_shared_from_this<HeapTrim> {
  public:
   explicit HeapTrim(wire::EventLoop& loop) : strand_(loop.make_strand()) {}
@@ -22,7 +23,7 @@ class HeapTrim : public std::enable_shared_from_this<HeapTrim> {
 
   const wire::Strand strand_;
   wire::Timer timer_;
-  std::size_t used_ = 0, used_when_trimmed_ = 0;
+  long pages_ = 0, pages_when_trimmed_ = 0;
 };
 
 }  // namespace mesh

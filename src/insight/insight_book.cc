@@ -53,10 +53,19 @@ const char* name_of(DiscoveryKind kind) {
 
 }  // namespace
 
-void InsightBook::load(const ProxyId& proxy, DataplaneInsight row) { rows_[proxy] = std::move(row); }
+void InsightBook::load(const ProxyId& proxy, Row row) { rows_[proxy] = {.row = std::move(row)}; }
+
+DataplaneInsight& InsightBook::edit(Kept& kept) {
+  if (kept.own == nullptr) {
+    const auto copy = kept.row ? std::make_shared<DataplaneInsight>(*kept.row) : std::make_shared<DataplaneInsight>();
+    kept.own = copy.get();
+    kept.row = copy;
+  }
+  return *kept.own;
+}
 
 void InsightBook::on_connected(std::uint64_t stream, const Connection& connection, SystemTime now) {
-  DataplaneInsight& row = rows_[connection.proxy];
+  DataplaneInsight& row = edit(rows_[connection.proxy]);
   const bool was_of_another = is_of_another(row);
   for (Subscription& earlier : row.subscriptions) {
     if (!earlier.is_online()) continue;
@@ -80,7 +89,7 @@ void InsightBook::on_connected(std::uint64_t stream, const Connection& connectio
   open_[connection.proxy].insert(next.id);
   row.subscriptions.push_back(std::move(next));
   cut(row);
-  put_manager(connection.proxy, row);
+  row.manager = manager_for(connection.proxy, row);
   // Others that share the store must know soon who judges this proxy now.
   touch(connection.proxy, was_of_another ? Urgency::AtOnce : Urgency::Soon);
 }
@@ -100,32 +109,35 @@ void InsightBook::on_manager(const ProxyId& proxy, std::optional<ManagerWord> wo
     managers_[proxy] = *std::move(word);
   else
     managers_.erase(proxy);
-  const auto row = rows_.find(proxy);
-  if (row != rows_.end() && put_manager(proxy, row->second)) touch(proxy, Urgency::AtOnce);
+  const auto known = rows_.find(proxy);
+  if (known == rows_.end()) return;
+  std::optional<ManagerWord> now = manager_for(proxy, *known->second.row);
+  if (now == known->second.row->manager) return;
+  edit(known->second).manager = std::move(now);
+  touch(proxy, Urgency::AtOnce);
 }
 
-// Of two control planes that think they have the manager the one has it that it came to last. Returns whether the row
-// was not as it is now.
-bool InsightBook::put_manager(const ProxyId& proxy, DataplaneInsight& row) const {
+// Of two control planes that think they have the manager the one has it that it came to last.
+std::optional<ManagerWord> InsightBook::manager_for(const ProxyId& proxy, const DataplaneInsight& row) const {
   const auto ours = managers_.find(proxy);
   const bool is_ours = row.manager && row.manager->instance == settings_.instance_id;
-  if (ours == managers_.end()) {
-    if (is_ours) row.manager.reset();
-    return is_ours;
-  }
-  if (row.manager && !is_ours && row.manager->since > ours->second.since) return false;
-  if (row.manager == ours->second) return false;
-  row.manager = ours->second;
-  return true;
+  if (ours == managers_.end()) return is_ours ? std::nullopt : row.manager;
+  if (row.manager && !is_ours && row.manager->since > ours->second.since) return row.manager;
+  return ours->second;
 }
 
-void InsightBook::on_stored(const ProxyId& proxy, const DataplaneInsight& stored) {
-  DataplaneInsight merged = stored;
+void InsightBook::on_stored(const ProxyId& proxy, const Row& stored) {
+  Kept& known = rows_[proxy];
+  if (known.row == stored) return;
+  Kept next{.row = stored};
   bool lost = false;
-  const auto known = rows_.find(proxy);
-  if (known != rows_.end()) {
-    for (const Subscription& one : known->second.subscriptions) {
-      if (one.control_plane_instance_id != settings_.instance_id) continue;
+  const auto is_ours = [this](const Subscription& one) {
+    return one.control_plane_instance_id == settings_.instance_id;
+  };
+  if (known.row && (std::ranges::any_of(known.row->subscriptions, is_ours) || !is_of_another(*stored))) {
+    DataplaneInsight& merged = edit(next);
+    for (const Subscription& one : known.row->subscriptions) {
+      if (!is_ours(one)) continue;
       const auto same = std::ranges::find(merged.subscriptions, one.id, &Subscription::id);
       if (same != merged.subscriptions.end()) {
         *same = one;
@@ -137,13 +149,16 @@ void InsightBook::on_stored(const ProxyId& proxy, const DataplaneInsight& stored
     std::ranges::stable_sort(merged.subscriptions, {}, &Subscription::connect_time);
     cut(merged);
     if (!is_of_another(merged)) {
-      merged.live = known->second.live;
-      merged.mtls = known->second.mtls;
-      merged.metadata = known->second.metadata;
+      merged.live = known.row->live;
+      merged.mtls = known.row->mtls;
+      merged.metadata = known.row->metadata;
     }
   }
-  lost |= put_manager(proxy, merged);
-  rows_[proxy] = std::move(merged);
+  if (std::optional<ManagerWord> manager = manager_for(proxy, *next.row); manager != next.row->manager) {
+    edit(next).manager = std::move(manager);
+    lost = true;
+  }
+  known = std::move(next);
   if (lost) touch(proxy, Urgency::AtOnce);
 }
 
@@ -152,9 +167,9 @@ Subscription* InsightBook::find_subscription(std::uint64_t stream) {
   if (found == streams_.end()) return nullptr;
   const auto row = rows_.find(found->second.proxy);
   if (row == rows_.end()) return nullptr;
-  for (Subscription& subscription : row->second.subscriptions)
-    if (subscription.id == found->second.subscription) return &subscription;
-  return nullptr;
+  const std::vector<Subscription>& all = row->second.row->subscriptions;
+  const auto at = std::ranges::find(all, found->second.subscription, &Subscription::id);
+  return at == all.end() ? nullptr : &edit(row->second).subscriptions[static_cast<std::size_t>(at - all.begin())];
 }
 
 template <class Count>
@@ -208,7 +223,7 @@ bool InsightBook::is_connected(const ProxyId& proxy, const std::string& subscrip
 
 void InsightBook::on_certificate(const ProxyId& proxy, SystemTime issued, SystemTime expires,
                                  const std::string& backend, const std::vector<std::string>& supported_backends) {
-  std::optional<CertificateStatus>& mtls = rows_[proxy].mtls;
+  std::optional<CertificateStatus>& mtls = edit(rows_[proxy]).mtls;
   if (!mtls) mtls.emplace();
   mtls->certificate_expiration_time = expires;
   mtls->last_certificate_regeneration = issued;
@@ -220,20 +235,23 @@ void InsightBook::on_certificate(const ProxyId& proxy, SystemTime issued, System
 
 void InsightBook::on_live(const ProxyId& proxy, bool live) {
   const auto row = rows_.find(proxy);
-  if (row == rows_.end() || row->second.live == live) return;
-  if (is_of_another(row->second) && row->second.is_online()) return;  // that one says so itself
-  row->second.live = live;
+  if (row == rows_.end() || row->second.row->live == live) return;
+  if (is_of_another(*row->second.row) && row->second.row->is_online()) return;  // that one says so itself
+  edit(row->second).live = live;
   touch(proxy, Urgency::AtOnce);
 }
 
 void InsightBook::close_leftovers(SystemTime now, const std::set<std::string>& other_instances) {
-  for (auto& [proxy, row] : rows_)
-    for (Subscription& subscription : row.subscriptions)
-      if (subscription.is_online() && !is_connected(proxy, subscription.id) &&
-          !other_instances.contains(subscription.control_plane_instance_id)) {
-        subscription.disconnect_time = now;
-        touch(proxy, Urgency::Soon);
-      }
+  for (auto& [proxy, kept] : rows_) {
+    const auto is_left = [&, &proxy = proxy](const Subscription& subscription) {
+      return subscription.is_online() && !is_connected(proxy, subscription.id) &&
+             !other_instances.contains(subscription.control_plane_instance_id);
+    };
+    if (std::ranges::none_of(kept.row->subscriptions, is_left)) continue;
+    for (Subscription& subscription : edit(kept).subscriptions)
+      if (is_left(subscription)) subscription.disconnect_time = now;
+    touch(proxy, Urgency::Soon);
+  }
 }
 
 void InsightBook::forget(const ProxyId& proxy) {
@@ -258,17 +276,19 @@ void InsightBook::touch(const ProxyId& proxy, Urgency urgency) {
   ++waiting_[static_cast<std::size_t>(urgency)];
 }
 
-void InsightBook::put_back(const std::map<ProxyId, DataplaneInsight>& rows) {
+void InsightBook::put_back(const Rows& rows) {
   for (const auto& [proxy, row] : rows)
     if (rows_.contains(proxy)) touch(proxy, Urgency::Soon);
 }
 
-std::map<ProxyId, DataplaneInsight> InsightBook::take_changed(Urgency at_least) {
-  std::map<ProxyId, DataplaneInsight> out;
+InsightBook::Rows InsightBook::take_changed(Urgency at_least) {
+  Rows out;
   for (auto next = changed_.begin(); next != changed_.end();) {
     const auto here = next++;
     if (here->second < at_least) continue;
-    out.emplace(here->first, rows_.at(here->first));
+    Kept& kept = rows_.at(here->first);
+    kept.own = nullptr;
+    out.emplace(here->first, kept.row);
     --waiting_[static_cast<std::size_t>(here->second)];
     changed_.erase(here);
   }
@@ -277,7 +297,7 @@ std::map<ProxyId, DataplaneInsight> InsightBook::take_changed(Urgency at_least) 
 
 const DataplaneInsight* InsightBook::find(const ProxyId& proxy) const {
   const auto found = rows_.find(proxy);
-  return found == rows_.end() ? nullptr : &found->second;
+  return found == rows_.end() ? nullptr : found->second.row.get();
 }
 
 }  // namespace mesh

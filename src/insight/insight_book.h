@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -36,10 +37,13 @@ enum class Urgency { None, Later, Soon, AtOnce };
 
 class InsightBook {
  public:
+  using Row = std::shared_ptr<const DataplaneInsight>;
+  using Rows = std::map<ProxyId, Row>;
+
   explicit InsightBook(InsightSettings settings) : settings_(std::move(settings)) {}
 
   // What the store has from before. Subscriptions that are open in it are those of an earlier control plane.
-  void load(const ProxyId& proxy, DataplaneInsight row);
+  void load(const ProxyId& proxy, Row row);
 
   void on_connected(std::uint64_t stream, const Connection& connection, SystemTime now);
   void on_sent(std::uint64_t stream, DiscoveryKind kind, SystemTime now);
@@ -53,7 +57,7 @@ class InsightBook {
   void on_manager(const ProxyId& proxy, std::optional<ManagerWord> word);
   // Another control plane may have written this. What we know of our own connections stands, and is written again where
   // it was lost.
-  void on_stored(const ProxyId& proxy, const DataplaneInsight& stored);
+  void on_stored(const ProxyId& proxy, const Row& stored);
   // Subscriptions of control planes that are no more, whose proxies have not come back.
   void close_leftovers(SystemTime now, const std::set<std::string>& other_instances = {});
   void forget(const ProxyId& proxy);
@@ -62,10 +66,10 @@ class InsightBook {
   Urgency urgency() const;
   bool waits(Urgency urgency) const { return waiting_[static_cast<std::size_t>(urgency)] > 0; }
   // These could not be written: they count as changed again.
-  void put_back(const std::map<ProxyId, DataplaneInsight>& rows);
+  void put_back(const Rows& rows);
   // Rows that changed since they were last taken; only those that are as urgent as that. What is not urgent does not
   // ride along with what is: of a thousand proxies that are busy, one that comes concerns one row.
-  std::map<ProxyId, DataplaneInsight> take_changed(Urgency at_least = Urgency::Later);
+  Rows take_changed(Urgency at_least = Urgency::Later);
   const DataplaneInsight* find(const ProxyId& proxy) const;
 
  private:
@@ -73,17 +77,25 @@ class InsightBook {
     ProxyId proxy;
     std::string subscription;
   };
+  // A row of the book. The store has the very same one from when it was taken until it changes, which is when it is
+  // copied: most of the time a proxy does nothing.
+  struct Kept {
+    Row row;
+    DataplaneInsight* own = nullptr;  // the row, as long as nobody else has it
+  };
+  static DataplaneInsight& edit(Kept& kept);
+
   bool is_connected(const ProxyId& proxy, const std::string& subscription) const;
   Subscription* find_subscription(std::uint64_t stream);
   template <class Count>
   void count(std::uint64_t stream, DiscoveryKind kind, SystemTime now, Count count);
   bool is_of_another(const DataplaneInsight& row) const;
   void cut(DataplaneInsight& row) const;
-  bool put_manager(const ProxyId& proxy, DataplaneInsight& row) const;
+  std::optional<ManagerWord> manager_for(const ProxyId& proxy, const DataplaneInsight& row) const;
   void touch(const ProxyId& proxy, Urgency urgency);
 
   InsightSettings settings_;
-  std::map<ProxyId, DataplaneInsight> rows_;
+  std::map<ProxyId, Kept> rows_;
   std::map<std::uint64_t, Stream> streams_;
   std::map<ProxyId, std::set<std::string>> open_;  // subscriptions of streams_
   std::map<ProxyId, ManagerWord> managers_;        // those that are connected to us

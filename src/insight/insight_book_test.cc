@@ -93,8 +93,9 @@ TEST_F(InsightBookTest, WhatAnEarlierControlPlaneLeftOpenIsClosedWhenTheProxyCom
   DataplaneInsight left;
   left.subscriptions.push_back({.id = "old", .control_plane_instance_id = "cp-0"});
   const ProxyId other{"default", "web-2"};
-  book.load(kProxy, left);
-  book.load(other, left);
+  const auto row_before = std::make_shared<const DataplaneInsight>(left);
+  book.load(kProxy, row_before);
+  book.load(other, row_before);
   connect(1);
   EXPECT_EQ(row().subscriptions[0].disconnect_time, kStart);
   EXPECT_TRUE(book.find(other)->is_online());
@@ -128,6 +129,15 @@ TEST_F(InsightBookTest, WhatCouldNotBeWrittenCountsAsChangedAgain) {
   book.put_back(rows);
   EXPECT_EQ(book.urgency(), Urgency::Soon);
   EXPECT_THAT(book.take_changed(), SizeIs(1));
+}
+
+TEST_F(InsightBookTest, ARowIsHeldOnceAsLongAsItDoesNotChangeAndTheOneTakenStaysAsItWas) {
+  connect(1);
+  const InsightBook::Row taken = book.take_changed().at(kProxy);
+  EXPECT_EQ(&row(), taken.get());
+  book.on_sent(1, DiscoveryKind::Cluster, kStart + 1s);
+  EXPECT_EQ(status().total->responses_sent, 1U);
+  EXPECT_EQ(taken->subscriptions.back().status.total->responses_sent, 0U);
 }
 
 TEST_F(InsightBookTest, CertificatesAreCounted) {

@@ -11,11 +11,11 @@ namespace {
 
 constexpr Duration kGather = std::chrono::milliseconds(10);
 
-Write write_of(const ProxyId& proxy, DataplaneInsight row, SystemTime now) {
+Write write_of(const ProxyId& proxy, InsightBook::Row row, SystemTime now) {
   Write out;
   out.resource.key = insight_key(proxy);
   out.resource.created = out.resource.modified = now;
-  out.resource.spec = AnySpec::of(std::move(row));
+  out.resource.spec = AnySpec::sharing(std::move(row));
   out.owner = proxy_key(proxy);
   return out;
 }
@@ -47,10 +47,10 @@ Result<std::vector<ProxyId>> InsightWriter::load() {
     MESH_TRY(Page rows, store_.list({.kind = &insight_kind(type)}));
     for (const Resource& resource : rows.items) {
       const ProxyId proxy{resource.key.mesh, resource.key.name, type};
-      const DataplaneInsight* row = resource.spec.as<DataplaneInsight>();
+      InsightBook::Row row = resource.spec.share<DataplaneInsight>();
       if (row == nullptr) continue;
       if (row->is_online() && row->live) live.push_back(proxy);
-      book_.load(proxy, *row);
+      book_.load(proxy, std::move(row));
     }
   }
   close_leftovers_at_ = after(clock_.steady(), settings_.leftovers);
@@ -113,10 +113,10 @@ void InsightWriter::flush() {
   write(book_.take_changed());
 }
 
-void InsightWriter::write(std::map<ProxyId, DataplaneInsight> rows) {
+void InsightWriter::write(InsightBook::Rows rows) {
   if (rows.empty()) return;
   while (rows.size() > kMostAtOnce) {  // others write as well, and wait for no more than that
-    std::map<ProxyId, DataplaneInsight> some;
+    InsightBook::Rows some;
     while (some.size() < kMostAtOnce) some.insert(rows.extract(rows.begin()));
     write(std::move(some));
   }
@@ -133,8 +133,8 @@ void InsightWriter::write(std::map<ProxyId, DataplaneInsight> rows) {
   if (std::exchange(is_failing_, false)) MESH_LOG_INFO("insight", "what proxies report is written again");
   if (all) return;
   // One Dataplane that was deleted meanwhile must not cost the others their rows.
-  for (auto& [proxy, row] : rows) {
-    const Result<Revision> written = store_.write({write_of(proxy, std::move(row), now)});
+  for (const auto& [proxy, row] : rows) {
+    const Result<Revision> written = store_.write({write_of(proxy, row, now)});
     if (written) continue;
     if (written.error().kind == ErrorKind::Invalid || written.error().kind == ErrorKind::NotFound)
       book_.forget(proxy);

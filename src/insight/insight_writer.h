@@ -48,7 +48,7 @@ class InsightWriter {
  private:
   void run(std::stop_token stop);
   std::optional<SteadyTime> take(std::vector<Event> events);
-  void write(std::map<ProxyId, DataplaneInsight> rows);
+  void write(InsightBook::Rows rows);
   Duration pause(Urgency urgency) const;
   SteadyTime due(Urgency urgency) const;
 

@@ -23,8 +23,12 @@ class AnySpec {
   AnySpec() = default;
   template <class T>
   static AnySpec of(T spec) {
+    return sharing(std::make_shared<const T>(std::move(spec)));
+  }
+  template <class T>
+  static AnySpec sharing(std::shared_ptr<const T> spec) {
     AnySpec any;
-    any.value_ = std::make_shared<const T>(std::move(spec));
+    any.value_ = std::move(spec);
     any.type_ = &typeid(T);
     return any;
   }

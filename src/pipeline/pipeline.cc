@@ -148,7 +148,7 @@ struct Pipeline::State {
       const bool own = metadata != nullptr && metadata->contains("dataplane.resource");
       needs.cleanup.tell(
           [=](OfflineProxies& proxies, SteadyTime now) { proxies.on_elsewhere(proxy, is_ours, connected, own, now); });
-      needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_stored(proxy, *row); });
+      needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_stored(proxy, row); });
     };
     out.manager = [this](const ProxyId& proxy, std::optional<ManagerWord> word) {
       needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_manager(proxy, word); });
