@@ -41,7 +41,7 @@ def main():
         except image_builder.NoDebian as problem:
             skip(f"no Debian can be fetched for the images: {problem}")
     if not any(argument.startswith("test_") for argument in sys.argv[1:]):
-        sys.argv += ["test_images", "test_templates", "test_closed", "test_command"]
+        sys.argv += ["test_images", "test_box", "test_templates", "test_closed", "test_command"]
     sys.exit(e2e_run.main())
 
 
