@@ -46,6 +46,10 @@ void add_inbounds(Context& context);
 struct PlannedOutbound;
 void add_outbounds(Context& context, const std::vector<PlannedOutbound>& outbounds,
                    const std::vector<Destination>& destinations);
+// What the cluster of a destination, or the listener of an outbound, is made from, but for its backend and what all
+// outbounds of a proxy depend on (see outbound_cache.h).
+std::string origin_of(const MeshSnapshot& snapshot, const Destination& destination);
+std::string origin_of(const MeshSnapshot& snapshot, const PlannedOutbound& outbound);
 // The names of these outbounds, where the sidecar's own DNS server reads them.
 bool wants_names(const ProxyTraits& traits);
 void add_names(Context& context, const std::vector<PlannedOutbound>& outbounds, const std::string& domain);

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <iterator>
 
 #include "config/build.h"
 #include "config/endpoints.h"
+#include "config/outbound_cache.h"
 #include "config/outbound_plan.h"
 #include "config/proxy_config.h"
 #include "config/shared_bytes.h"
@@ -11,6 +13,7 @@ namespace mesh {
 namespace {
 
 using build::Destination;
+using build::PlannedOutbound;
 
 // Resources by name, some of them replaced and some taken away.
 NamedResources replaced(const NamedResources& before, const NamedResources& fresh, const std::set<std::string>& gone) {
@@ -28,6 +31,50 @@ NamedResources replaced(const NamedResources& before, const NamedResources& fres
   return out;
 }
 
+NamedResources joined(envoy::ResourceSet::Sealed some, std::vector<NamedResource> others) {
+  some->insert(some->end(), std::move_iterator(others.begin()), std::move_iterator(others.end()));
+  std::ranges::sort(*some, {}, &NamedResource::name);
+  return some;
+}
+
+const Destination& destination_of(const Destination& destination) { return destination; }
+const Destination& destination_of(const PlannedOutbound& outbound) { return outbound.destination; }
+std::string name_of(const Destination& destination) { return destination.cluster; }
+std::string name_of(const PlannedOutbound& outbound) {
+  return envoy::names::outbound_listener(outbound.address, outbound.port);
+}
+
+// Those that are known; the others go to `missing`.
+template <class Wanted>
+std::vector<NamedResource> take_known(SharedOutbounds& shared, const MeshSnapshot& snapshot,
+                                      const std::vector<Wanted>& wanted, std::vector<Wanted>& missing) {
+  std::vector<NamedResource> out;
+  out.reserve(wanted.size());
+  for (const Wanted& one : wanted) {
+    const Destination& destination = destination_of(one);
+    // What is outside depends on secrets and on the proxy's machine.
+    std::optional<NamedResource> known;
+    if (!destination.is_external()) known = shared.find(build::origin_of(snapshot, one), destination.backend);
+    if (known)
+      out.push_back(*std::move(known));
+    else
+      missing.push_back(one);
+  }
+  return out;
+}
+
+template <class Wanted>
+void keep(SharedOutbounds& shared, const MeshSnapshot& snapshot, const std::vector<Wanted>& wanted,
+          const std::vector<NamedResource>& made) {
+  for (const Wanted& one : wanted) {
+    const Destination& destination = destination_of(one);
+    if (destination.is_external()) continue;
+    const auto found = std::ranges::lower_bound(made, name_of(one), {}, &NamedResource::name);
+    if (found != made.end() && found->name == name_of(one))
+      shared.keep(build::origin_of(snapshot, one), destination.backend, *found);
+  }
+}
+
 bool is_builtin_gateway(const Dataplane& spec) {
   return spec.networking.gateway && spec.networking.gateway->type == GatewayType::BUILTIN;
 }
@@ -39,6 +86,7 @@ struct ConfigBuilder::Impl {
   std::vector<const Policy*> policies;
   OutboundSettings outbounds;
   mutable EndpointCache endpoints;
+  mutable OutboundCache known_outbounds;
   mutable SharedBytes bytes;
 
   // In the order of the destinations.
@@ -56,6 +104,43 @@ struct ConfigBuilder::Impl {
   void apply_policies(const MeshSnapshot& snapshot, const Resource& dataplane, envoy::ResourceSet& draft) const {
     const ProxyContext proxy{snapshot, dataplane, dataplane.spec_as<Dataplane>()};
     for (const Policy* policy : policies) policy->apply(proxy, draft);
+  }
+
+  std::shared_ptr<SharedOutbounds> shared_outbounds_of(const MeshSnapshot& snapshot, const Resource& dataplane,
+                                                       const ProxyTraits& traits) const {
+    const ProxyContext proxy{snapshot, dataplane, dataplane.spec_as<Dataplane>()};
+    Caller caller{snapshot.mesh, {}, traits.ipv6};
+    for (const Policy* policy : policies) {
+      std::vector<SharedResource> some = policy->for_outbounds(proxy);
+      caller.policies.insert(caller.policies.end(), some.begin(), some.end());
+    }
+    return known_outbounds.of(caller);
+  }
+
+  // Clusters and listeners of outbounds: those that others have already, and the rest made.
+  struct Outbounds {
+    std::vector<NamedResource> clusters, listeners;
+  };
+  Outbounds make_outbounds(const MeshSnapshot& snapshot, const Resource& dataplane, const ProxyTraits& traits,
+                           const std::vector<PlannedOutbound>& planned, const std::vector<Destination>& destinations,
+                           std::vector<std::string>& warnings) const {
+    const auto shared = shared_outbounds_of(snapshot, dataplane, traits);
+    std::vector<Destination> new_destinations;
+    std::vector<PlannedOutbound> new_outbounds;
+    Outbounds out{take_known(*shared, snapshot, destinations, new_destinations),
+                  take_known(*shared, snapshot, planned, new_outbounds)};
+    if (new_destinations.empty() && new_outbounds.empty()) return out;
+    envoy::ResourceSet draft;
+    build::Context context{snapshot, dataplane.spec_as<Dataplane>(), traits, draft, warnings};
+    build::add_outbounds(context, new_outbounds, new_destinations);
+    apply_policies(snapshot, dataplane, draft);
+    const NamedResources clusters = bytes.share(draft.seal_clusters());
+    const NamedResources listeners = bytes.share(draft.seal_listeners());
+    keep(*shared, snapshot, new_destinations, *clusters);
+    keep(*shared, snapshot, new_outbounds, *listeners);
+    out.clusters.insert(out.clusters.end(), clusters->begin(), clusters->end());
+    out.listeners.insert(out.listeners.end(), listeners->begin(), listeners->end());
+    return out;
   }
 };
 
@@ -92,20 +177,25 @@ std::shared_ptr<const ProxyConfig> ConfigBuilder::build(const MeshSnapshot& snap
 
   build::add_admin(context);
   std::vector<Destination> destinations;
+  Impl::Outbounds made;
   if (is_builtin_gateway(spec)) {
     context.warnings.push_back("networking.gateway: built-in gateways are not there yet; the proxy gets no traffic");
   } else {
     build::add_inbounds(context);
     const auto outbounds = build::OutboundPlan(snapshot, *resource, traits, impl_->outbounds).build(context.warnings);
     destinations = build::destinations_of(outbounds);
-    build::add_outbounds(context, outbounds, destinations);
+    made = impl_->make_outbounds(snapshot, *resource, traits, outbounds, destinations, context.warnings);
     if (build::wants_names(traits)) build::add_names(context, outbounds, impl_->outbounds.dns_domain);
   }
   impl_->apply_policies(snapshot, *resource, draft);
 
   auto config = std::make_shared<ProxyConfig>();
-  config->clusters = impl_->bytes.share(draft.seal_clusters());
-  config->listeners = impl_->bytes.share(draft.seal_listeners());
+  auto clusters = draft.seal_clusters();
+  auto listeners = draft.seal_listeners();
+  impl_->bytes.share(clusters);
+  impl_->bytes.share(listeners);
+  config->clusters = joined(std::move(clusters), std::move(made.clusters));
+  config->listeners = joined(std::move(listeners), std::move(made.listeners));
   config->routes = std::make_shared<std::vector<NamedResource>>();  // routes lie within their listeners
   config->endpoints = impl_->endpoints_of(snapshot, destinations);
   add_secrets(snapshot, spec, *config);
@@ -134,14 +224,17 @@ std::shared_ptr<const ProxyConfig> ConfigBuilder::rebuild(const ProxyConfig& bef
     build::Context context{snapshot, spec, traits, draft, warnings == nullptr ? unheard : *warnings};
     const auto outbounds = plan.build_for(keys, context.warnings);
     const auto destinations = build::destinations_of(outbounds);
-    build::add_outbounds(context, outbounds, destinations);
+    auto made = impl_->make_outbounds(snapshot, *resource, traits, outbounds, destinations, context.warnings);
     if (has_new_names) {
       std::vector<std::string> said_before;
       build::add_names(context, plan.build(said_before), impl_->outbounds.dns_domain);
     }
     impl_->apply_policies(snapshot, *resource, draft);
-    config->clusters = replaced(before.clusters, impl_->bytes.share(draft.seal_clusters()), gone_clusters);
-    config->listeners = replaced(before.listeners, impl_->bytes.share(draft.seal_listeners()), gone_listeners);
+    auto names = draft.seal_listeners();
+    impl_->bytes.share(names);
+    config->clusters =
+        replaced(before.clusters, joined(draft.seal_clusters(), std::move(made.clusters)), gone_clusters);
+    config->listeners = replaced(before.listeners, joined(std::move(names), std::move(made.listeners)), gone_listeners);
     config->endpoints = replaced(before.endpoints, impl_->endpoints_of(snapshot, destinations), gone_clusters);
   }
   if (!touched.endpoints.empty()) {

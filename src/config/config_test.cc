@@ -6,10 +6,13 @@
 #include "base/encoding.h"
 #include "config/config_json.h"
 #include "config/endpoints.h"
+#include "config/outbound_cache.h"
 #include "config/proxy_config.h"
 #include "config/shared_bytes.h"
 #include "envoy/pack.h"
 #include "model/address_block.h"
+#include "policies/all.h"
+#include "policies/meshtimeout/mesh_timeout.h"
 #include "snapshot/fold.h"
 
 namespace mesh {
@@ -209,6 +212,85 @@ TEST(Build, OfTwoProxiesSharesWhatIsTheSameForBoth) {
   EXPECT_NE(first->listeners->at(0).name, second->listeners->at(0).name);              // inbound
 }
 
+// Two clients that call kv in the same way.
+struct TwoCallers : Fixture {
+  ConfigBuilder builder{"zone-1", all_policies()};
+
+  TwoCallers() {
+    Dataplane other = snapshot.dataplanes.at("web-1")->spec_as<Dataplane>();
+    other.networking.address = "10.0.0.10";
+    add("web-2", other);
+  }
+  void set_timeout(std::optional<TargetRef> of, Duration timeout) {
+    MeshTimeout spec;
+    spec.target_ref = std::move(of);
+    spec.to.emplace().push_back({{TargetKind::Mesh}, {.connection_timeout = timeout}});
+    auto resource = std::make_shared<Resource>();
+    resource->key = {&kMeshTimeoutKind, "default", "slow"};
+    resource->spec = AnySpec::of(std::move(spec));
+    snapshot.policies[&kMeshTimeoutKind] =
+        std::make_shared<const std::vector<SharedResource>>(std::vector<SharedResource>{resource});
+  }
+  std::uint64_t cost_of(const std::string& dataplane) {
+    const std::uint64_t before = envoy::resources_made();
+    builder.build(snapshot, dataplane, {});
+    return envoy::resources_made() - before;
+  }
+};
+
+TEST(Outbounds, AreMadeOnceForAllWhoCallUnderTheSamePolicies) {
+  TwoCallers f;
+  const auto held = f.builder.build(f.snapshot, "web-1", {});
+  EXPECT_EQ(f.cost_of("web-2"), 2U);  // what is its own: listener and cluster of its inbound
+
+  f.set_timeout({}, std::chrono::seconds(1));
+
+  const auto changed = f.builder.build(f.snapshot, "web-1", {});
+  EXPECT_NE(changed->clusters->at(0).version, held->clusters->at(0).version);
+  EXPECT_EQ(f.cost_of("web-2"), 2U);
+}
+
+TEST(Outbounds, OfWhoIsSelectedByAPolicyAreItsOwn) {
+  TwoCallers f;
+  f.set_timeout(TargetRef{.kind = TargetKind::Dataplane, .name = "web-2"}, std::chrono::seconds(1));
+
+  const auto first = f.builder.build(f.snapshot, "web-1", {}), second = f.builder.build(f.snapshot, "web-2", {});
+
+  EXPECT_THAT(shown(first->clusters->at(0)), HasSubstr(R"("connectTimeout":"5s")"));
+  EXPECT_THAT(shown(second->clusters->at(0)), HasSubstr(R"("connectTimeout":"1s")"));
+  EXPECT_EQ(*f.builder.build(f.snapshot, "web-1", {})->clusters, *first->clusters);
+}
+
+TEST(Outbounds, AreMadeAnewWhenTheServiceSpeaksAnotherProtocol) {
+  TwoCallers f;
+  const auto before = f.builder.build(f.snapshot, "web-1", {});
+  auto kv = std::make_shared<ServiceView>(**f.snapshot.services.get("kv"));
+  kv->protocol = "tcp";
+  f.snapshot.services.insert_or_assign("kv", std::shared_ptr<const ServiceView>(kv));
+
+  EXPECT_NE(f.builder.build(f.snapshot, "web-1", {})->listeners->at(1).version, before->listeners->at(1).version);
+}
+
+TEST(Outbounds, OfPoliciesThatAreGoneAreForgotten) {
+  OutboundCache cache;
+  const auto resource = [] { return std::make_shared<const Resource>(); };
+  const SharedResource mesh = resource();
+  for (int i = 0; i < 100; ++i) cache.of({mesh, {resource()}});
+
+  EXPECT_EQ(cache.size(), 1U);  // gone, and noticed when the next comes
+}
+
+TEST(Outbounds, ThatNobodyHasAnyMoreAreForgotten) {
+  SharedOutbounds outbounds;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string name = "service-" + std::to_string(i);
+    outbounds.keep(name, nullptr, {name, "v1", make_bytes("content")});
+    EXPECT_FALSE(outbounds.find(name, nullptr).has_value());
+  }
+
+  EXPECT_LT(outbounds.size(), 1100U);
+}
+
 TEST(Build, OfEndpointsAloneLeavesEverythingElseAsItIs) {
   Fixture f;
   const auto before = f.builder.build(f.snapshot, "web-1", {});
@@ -272,7 +354,8 @@ class Bound : public ::testing::Test {
   void expect_the_same_as_anew(const Touched& touched) {
     before = config;
     config = builder.rebuild(*config, mesh(), "web-1", traits, touched);
-    const auto anew = builder.build(mesh(), "web-1", traits);
+    const auto anew =
+        ConfigBuilder("zone-1", {}, {.service_vip_port = 8080}).build(mesh(), "web-1", traits);  // knows of nothing yet
     EXPECT_EQ(*config->listeners, *anew->listeners);
     EXPECT_EQ(*config->clusters, *anew->clusters);
     EXPECT_EQ(*config->endpoints, *anew->endpoints);

@@ -217,6 +217,13 @@ TEST_P(Golden, IsWhatWasReviewed) {
   if (mode != nullptr && std::string_view(mode) == "write") std::ofstream(folder / "expected.json") << printed;
   EXPECT_EQ(printed, read(folder / "expected.json")) << "to accept: MESH_GOLDEN=write";
   expect_envoy_accepts(config);
+
+  // Proxies share what is the same for them: who was built before makes no difference.
+  const ConfigBuilder busy(text(loaded.about, "zone", "zone-1"), all_policies(), outbounds);
+  for (const auto& [name, dataplane] : mesh->dataplanes) busy.build(*mesh, name, traits_of(loaded.about));
+  const auto again = busy.build(*mesh, text(loaded.about, "proxy"), traits_of(loaded.about));
+  EXPECT_EQ(*again->clusters, *built->clusters);
+  EXPECT_EQ(*again->listeners, *built->listeners);
 }
 
 INSTANTIATE_TEST_SUITE_P(Config, Golden, ::testing::ValuesIn(case_names()), [](const auto& param) {

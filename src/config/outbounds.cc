@@ -67,10 +67,11 @@ envoy::Backend backend_of(const Destination& destination) {
 }
 
 // Empty: nobody knows it.
-std::string protocol_text(const Context& context, const Destination& destination) {
+const std::string& protocol_text(const MeshSnapshot& snapshot, const Destination& destination) {
+  static const std::string nobody;
   if (destination.port != nullptr) return destination.port->protocol;
-  const ServiceView* known = context.snapshot.find_service(destination.service);
-  return known == nullptr ? std::string() : known->protocol;
+  const ServiceView* known = snapshot.find_service(destination.service);
+  return known == nullptr ? nobody : known->protocol;
 }
 
 envoy::proto::HttpConnectionManager* make_outbound_http(Context& context, const Destination& destination,
@@ -110,7 +111,7 @@ envoy::Chain make_chain(Context& context, const Destination& destination, Protoc
 
 void add_listener(Context& context, const PlannedOutbound& outbound) {
   const Destination& destination = outbound.destination;
-  const std::string text = protocol_text(context, destination);
+  const std::string& text = protocol_text(context.snapshot, destination);
   const Protocol protocol = envoy::parse_protocol(text);
   auto* listener = context.draft.make<envoy::proto::Listener>();
   listener->set_name(names::outbound_listener(outbound.address, outbound.port));
@@ -125,6 +126,30 @@ void add_listener(Context& context, const PlannedOutbound& outbound) {
                               .port = outbound.port,
                               .shell = listener,
                               .chains = {make_chain(context, destination, protocol, !text.empty())}});
+}
+
+constexpr std::size_t kOriginSize = 256;  // of most
+
+// With its size, so that no two lists of parts are the same text.
+void append(std::string_view part, std::string& out) {
+  const std::size_t size = part.size();
+  out.append(reinterpret_cast<const char*>(&size), sizeof(size));
+  out += part;
+}
+
+void append(const Tags& tags, std::string& out) {
+  for (const auto& [tag, value] : tags) {
+    append(tag, out);
+    append(value, out);
+  }
+  append("", out);  // no tag has such a name
+}
+
+void append(const MeshSnapshot& snapshot, const Destination& destination, std::string& out) {
+  append(destination.cluster, out);
+  append(destination.service, out);
+  append(protocol_text(snapshot, destination), out);
+  append(destination.tags, out);
 }
 
 // Between sidecars it is always HTTP/2, whatever the applications speak.
@@ -143,7 +168,7 @@ void add_cluster(Context& context, const Destination& destination) {
   context.draft.add_cluster({.role = envoy::Role::Outbound,
                              .service = destination.service,
                              .backend = backend_of(destination),
-                             .protocol = envoy::parse_protocol(protocol_text(context, destination)),
+                             .protocol = envoy::parse_protocol(protocol_text(context.snapshot, destination)),
                              .shell = cluster,
                              .http = http});
 }
@@ -158,6 +183,23 @@ void set_limits(envoy::proto::Cluster& cluster) {
   limits.mutable_max_requests()->set_value(kMaxRequests);
   limits.mutable_max_retries()->set_value(kMaxRetries);
   limits.set_track_remaining(true);
+}
+
+std::string origin_of(const MeshSnapshot& snapshot, const Destination& destination) {
+  std::string out;
+  out.reserve(kOriginSize);
+  append(snapshot, destination, out);
+  return out;
+}
+
+std::string origin_of(const MeshSnapshot& snapshot, const PlannedOutbound& outbound) {
+  std::string out;
+  out.reserve(kOriginSize);
+  append(outbound.address, out);
+  append(std::to_string(outbound.port), out);
+  append(outbound.tags, out);
+  append(snapshot, outbound.destination, out);
+  return out;
 }
 
 void add_outbounds(Context& context, const std::vector<PlannedOutbound>& outbounds,

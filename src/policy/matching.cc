@@ -3,19 +3,21 @@
 namespace mesh {
 namespace {
 
-constexpr const char* kOriginLabel = "kuma.io/origin";
-constexpr const char* kZoneLabel = "kuma.io/zone";
-constexpr const char* kDisplayNameLabel = "kuma.io/display-name";
-constexpr const char* kRoleLabel = "kuma.io/policy-role";
-constexpr const char* kEffectLabel = "kuma.io/effect";
+// Asked for again and again: looked up without making a string for each.
+const std::string kOriginLabel = "kuma.io/origin";
+const std::string kZoneLabel = "kuma.io/zone";
+const std::string kDisplayNameLabel = "kuma.io/display-name";
+const std::string kRoleLabel = "kuma.io/policy-role";
+const std::string kEffectLabel = "kuma.io/effect";
 
-std::string label(const Resource& resource, const char* name) {
+const std::string& label(const Resource& resource, const std::string& name) {
+  static const std::string none;
   const auto found = resource.labels.find(name);
-  return found == resource.labels.end() ? std::string() : found->second;
+  return found == resource.labels.end() ? none : found->second;
 }
 
-std::string display_name(const Resource& resource) {
-  std::string name = label(resource, kDisplayNameLabel);
+const std::string& display_name(const Resource& resource) {
+  const std::string& name = label(resource, kDisplayNameLabel);
   return name.empty() ? resource.key.name : name;
 }
 
@@ -23,7 +25,7 @@ std::string display_name(const Resource& resource) {
 bool is_in_scope(const Resource& policy, const Resource& dataplane) {
   if (label(policy, kRoleLabel) == "producer") return true;
   if (label(policy, kOriginLabel) != "zone" || label(dataplane, kOriginLabel) != "zone") return true;
-  const std::string policy_zone = label(policy, kZoneLabel), proxy_zone = label(dataplane, kZoneLabel);
+  const std::string &policy_zone = label(policy, kZoneLabel), &proxy_zone = label(dataplane, kZoneLabel);
   return policy_zone.empty() || proxy_zone.empty() || policy_zone == proxy_zone;
 }
 

@@ -71,7 +71,7 @@ Precedence precedence_of(const TargetRef& target, const Resource& policy);
 // `Spec` is the spec of a policy kind: it has a member `std::optional<TargetRef> target_ref`.
 template <class Spec>
 struct Matched {
-  const Resource* resource = nullptr;
+  SharedResource resource;
   const Spec* spec = nullptr;
   Selection selection;
   Precedence precedence;
@@ -86,7 +86,7 @@ std::vector<Matched<Spec>> matched_policies(const ProxyContext& proxy, const Kin
     const TargetRef& target = *target_in<Spec>(*resource);
     Selection selection = select_by(target, *resource, proxy.dataplane, proxy.spec);
     if (selection.empty()) continue;
-    found.push_back({resource.get(), spec, std::move(selection), precedence_of(target, *resource)});
+    found.push_back({resource, spec, std::move(selection), precedence_of(target, *resource)});
   }
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.precedence < b.precedence; });

@@ -27,6 +27,10 @@ class Policy {
   virtual const TargetRef* target_of(const Resource& policy) const = 0;
   // Edits the draft of this proxy's configuration as the policies that select it say. Called in the order of `all.cc`.
   virtual void apply(const ProxyContext& proxy, envoy::ResourceSet& draft) const = 0;
+  // The resources of this kind that have a say in the proxy's outbounds, in the order in which they count. What `apply`
+  // makes of a listener or cluster of role Outbound depends on these and on that listener or cluster, and on nothing
+  // else of the proxy: proxies with the same list share what is made.
+  virtual std::vector<SharedResource> for_outbounds(const ProxyContext& proxy) const = 0;
 };
 
 }  // namespace mesh

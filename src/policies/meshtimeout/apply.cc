@@ -80,6 +80,13 @@ class MeshTimeoutPolicy final : public Policy {
       apply_to_cluster(conf_to_draft<TimeoutConf>(policies, cluster).value_or(TimeoutConf()), draft, cluster);
     }
   }
+
+  std::vector<SharedResource> for_outbounds(const ProxyContext& proxy) const override {
+    std::vector<SharedResource> found;
+    for (auto& policy : matched_policies<MeshTimeout>(proxy, kMeshTimeoutKind))
+      if (policy.spec->to) found.push_back(std::move(policy.resource));
+    return found;
+  }
 };
 
 }  // namespace

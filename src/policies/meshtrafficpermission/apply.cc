@@ -83,6 +83,8 @@ class MeshTrafficPermissionPolicy final : public Policy {
     }
   }
 
+  std::vector<SharedResource> for_outbounds(const ProxyContext&) const override { return {}; }
+
  private:
   // First of all filters. On HTTP it answers 403, and its statistics are per connection manager.
   static void guard(const Permissions& permissions, const std::string& mesh, const envoy::ListenerDraft& listener,

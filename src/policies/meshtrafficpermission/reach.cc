@@ -87,7 +87,7 @@ bool may_call(const MeshSnapshot& snapshot, const std::vector<Tags>& callers, co
     const auto* spec = resource->spec.as<MeshTrafficPermission>();
     if (spec == nullptr || is_shadow(*resource)) continue;
     const TargetRef target = without_other_tags(*target_in<MeshTrafficPermission>(*resource), called);
-    MatchedPermission policy{resource.get(), spec, {}, precedence_of(target, *resource)};
+    MatchedPermission policy{resource, spec, {}, precedence_of(target, *resource)};
     if (target.kind == TargetKind::Dataplane) {
       if (allows_by_rules(*spec, snapshot.name, callers) || allows_by_tags(said_by({policy}), callers)) return true;
       continue;
