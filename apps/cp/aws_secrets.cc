@@ -2,7 +2,6 @@
 
 #include <boost/json.hpp>
 
-#include <cstdio>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +11,7 @@
 #include "base/encoding.h"
 #include "base/files.h"
 #include "base/mailbox.h"
+#include "cp/say.h"
 #include "identity/certificates.h"
 #include "settings/loader.h"
 
@@ -19,11 +19,6 @@ namespace mesh {
 namespace {
 
 constexpr Duration kValidity = std::chrono::hours(24 * 365 * 10);
-
-void say(const std::string& line) {
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
 
 struct TlsValue {
   std::string certificate, ca;

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "cp/open_store.h"
+#include "cp/say.h"
 #include "model/builtin.h"
 #include "policies/all.h"
 #include "store/postgres/kuma_import.h"
@@ -13,11 +12,6 @@
 
 namespace mesh {
 namespace {
-
-void say(const std::string& line) {
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
 
 Result<PostgresServer> server_of(const settings::StoreSection& settings) {
   if (settings.type != "postgres")

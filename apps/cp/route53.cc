@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <random>
 
 #include "aws/credentials.h"
@@ -10,6 +9,7 @@
 #include "base/random.h"
 #include "cp/open_store.h"
 #include "cp/room_settings.h"
+#include "cp/say.h"
 #include "model/builtin.h"
 #include "naming/route53/record_names.h"
 #include "policies/all.h"
@@ -19,8 +19,6 @@ namespace {
 
 using route53::Zone;
 using What = Zone::Call::What;
-
-void say(const std::string& line) { std::printf("%s\n", line.c_str()); }
 
 std::string shown(const aws::RecordChange& change) {
   return fmt::format("  {:6} {} {} {}", aws::action_name(change.action), route53::shown_name(change.record.name),
