@@ -15,6 +15,7 @@ constexpr std::size_t kReadSize = 16UL << 10;  // a TLS record
 constexpr int kReadsPerTurn = 8;
 constexpr int kWritesPerTurn = 4;  // of Scratch::kSize each; then others get their turn
 constexpr Duration kLinger = std::chrono::seconds(2);
+constexpr Duration kFar = std::chrono::seconds(5);  // a deadline of which a second more or less does not matter
 
 Error unavailable(std::string text) { return error(ErrorKind::Unavailable, std::move(text)); }
 
@@ -148,6 +149,8 @@ void Connection::on_readable() {
   if (phase_ != Phase::Open || is_reading_) return;
   Scratch buffer;
   buffer->resize(kReadSize);
+  // What there is to write when all has been read is written then: it needs no turn of its own.
+  const bool was_woken = std::exchange(is_woken_, true);
   for (int reads = 0;; ++reads) {
     if (!protocol_->wants_input() || peer_ended_) break;
     if (reads == kReadsPerTurn) {
@@ -177,6 +180,7 @@ void Connection::on_readable() {
       return close(unavailable("the connection broke: " + transport_.failure()));
     }
   }
+  is_woken_ = was_woken;
   turn();
 }
 
@@ -262,16 +266,20 @@ void Connection::linger() {
   });
 }
 
-// The timer is moved only when the deadline comes nearer: it costs nothing while a connection is busy.
+// The timer is moved only when the deadline comes nearer: it costs nothing while a connection is busy. Deadlines that
+// are far come together with those of other connections: whoever wakes up for one sees to all of them.
 void Connection::set_deadline() {
   SteadyTime at = phase_deadline_;
   if (phase_ == Phase::Open) {
     at = protocol_->deadline();
     if (blocked_since_ != Protocol::kNever) at = std::min(at, blocked_since_ + protocol_->write_timeout());
   }
-  if (at == Protocol::kNever || at >= timer_at_ || phase_ == Phase::Closed) return;
+  if (at == Protocol::kNever || phase_ == Phase::Closed) return;
+  const SteadyTime now = real_clock().steady();
+  if (at - now > kFar) at = std::chrono::ceil<std::chrono::seconds>(at);
+  if (at >= timer_at_) return;
   timer_at_ = at;
-  timer_ = strand_.after(at - real_clock().steady(), [self = weak_from_this()] {
+  timer_ = strand_.after(at - now, [self = weak_from_this()] {
     if (auto connection = self.lock()) connection->on_time();
   });
 }

@@ -111,6 +111,8 @@ void run_until(EventLoop& loop, const bool& done) {
 
 void run_ready(EventLoop& loop) { loop.impl().context.poll(); }
 
+bool is_current(const Strand& strand) { return StrandAccess::executor(strand).running_in_this_thread(); }
+
 bool runs_on(EventLoop& loop) { return loop.impl().context.get_executor().running_in_this_thread(); }
 
 std::stop_token stop_token_of(EventLoop& loop) { return loop.impl().stopped.get_token(); }

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "wire/client.h"
 #include "wire/grpc_framing.h"
 #include "wire/server.h"
@@ -77,6 +79,20 @@ TEST_F(Grpc, CarriesMessagesBothWays) {
   EXPECT_TRUE(server_side->half_closed.take());
   EXPECT_EQ(client_side->closed.take().code, 0);
   EXPECT_EQ(server_side->closed.take().code, 0);
+}
+
+TEST_F(Grpc, SendsWhatComesFromItsStrandBehindWhatOthersGaveItBefore) {
+  serve();
+  auto stream = open();
+  stream->send({});
+  EXPECT_EQ(client_side->messages.take(), "<>");
+  const std::shared_ptr<GrpcStream> answers = streams.take();
+  answers->strand().post([answers] {
+    std::jthread([&] { answers->send({make_bytes("first")}); }).join();
+    answers->send({make_bytes("second")});
+  });
+  EXPECT_EQ(client_side->messages.take(), "first");
+  EXPECT_EQ(client_side->messages.take(), "second");
 }
 
 TEST_F(Grpc, GoesOnWhereItStoppedReading) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "wire/loop_access.h"
+
 namespace mesh::wire {
 
 void Http2GrpcStream::send(std::vector<Bytes> pieces) {
@@ -10,7 +12,11 @@ void Http2GrpcStream::send(std::vector<Bytes> pieces) {
   Outgoing message{message_prefix(size), std::move(pieces)};
   size += message.prefix.size();
   unsent_.fetch_add(size, std::memory_order_relaxed);
+  // Most messages answer one, on the strand. They do not overtake those that others have sent before.
+  if (posted_.load() == 0 && is_current(strand_)) return queue(std::move(message), size);
+  posted_.fetch_add(1);
   strand_.post([self = shared_from_this(), message = std::move(message), size]() mutable {
+    self->posted_.fetch_sub(1);
     self->queue(std::move(message), size);
   });
 }

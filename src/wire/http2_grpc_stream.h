@@ -70,6 +70,7 @@ class Http2GrpcStream final : public GrpcStream, public std::enable_shared_from_
   Headers headers_;
   std::shared_ptr<const Peer> peer_;
   std::atomic<std::size_t> unsent_ = 0;
+  std::atomic<std::uint32_t> posted_ = 0;  // messages on their way to the strand
 
   GrpcCarrier* carrier_ = nullptr;
   std::unique_ptr<GrpcEvents> events_;

@@ -11,6 +11,8 @@ namespace mesh::wire {
 void run_until(EventLoop& loop, const bool& done);
 void run_ready(EventLoop& loop);
 
+// Whether the caller is one of the strand's tasks.
+bool is_current(const Strand& strand);
 // Whether the caller is one of the loop's threads.
 bool runs_on(EventLoop& loop);
 // Is asked to stop when the loop is.
