@@ -1,6 +1,9 @@
 // Folding a change into the picture, and building what one proxy should have from it.
 #include <benchmark/benchmark.h>
 
+#include <memory>
+#include <vector>
+
 #include "micro/allocations.h"
 #include "micro/town.h"
 
@@ -58,6 +61,23 @@ void build_a_proxy(benchmark::State& state) {
   }
 }
 BENCHMARK(build_a_proxy)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);
+
+// Others are connected, and have most of its outbounds.
+void build_a_proxy_among_others(benchmark::State& state) {
+  const int size = static_cast<int>(state.range(0));
+  const Town town = make_town(size);
+  const ConfigBuilder builder = make_builder();
+  const ProxyTraits proxy = traits();
+  std::vector<std::shared_ptr<const ProxyConfig>> others;
+  for (int i = 0; i < size; ++i) others.push_back(builder.build(town.mesh(), dataplane_name(i), proxy));
+  int number = 0;
+  CountsAllocations counts(state);
+  for (auto _ : state) {
+    number = (number + 1) % size;
+    benchmark::DoNotOptimize(builder.build(town.mesh(), dataplane_name(number), proxy));
+  }
+}
+BENCHMARK(build_a_proxy_among_others)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);
 
 void rebuild_endpoints_of_a_proxy(benchmark::State& state) {
   Town town = make_town(1'000);
