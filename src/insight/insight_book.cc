@@ -140,6 +140,7 @@ void InsightBook::on_stored(const ProxyId& proxy, const Row& stored) {
       if (!is_ours(one)) continue;
       const auto same = std::ranges::find(merged.subscriptions, one.id, &Subscription::id);
       if (same != merged.subscriptions.end()) {
+        lost |= same->is_online() != one.is_online();  // another wrote what it knew from before
         *same = one;
       } else if (one.is_online()) {
         merged.subscriptions.push_back(one);
@@ -169,7 +170,9 @@ Subscription* InsightBook::find_subscription(std::uint64_t stream) {
   if (row == rows_.end()) return nullptr;
   const std::vector<Subscription>& all = row->second.row->subscriptions;
   const auto at = std::ranges::find(all, found->second.subscription, &Subscription::id);
-  return at == all.end() ? nullptr : &edit(row->second).subscriptions[static_cast<std::size_t>(at - all.begin())];
+  if (at == all.end()) return nullptr;
+  const auto index = static_cast<std::size_t>(at - all.begin());  // before edit(), which may leave nobody with this row
+  return &edit(row->second).subscriptions[index];
 }
 
 template <class Count>

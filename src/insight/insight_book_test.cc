@@ -199,6 +199,22 @@ TEST_F(TwoBooks, WhatAnotherOverwroteIsWrittenAgain) {
   EXPECT_TRUE(book.find(kProxy)->is_online());
 }
 
+TEST_F(TwoBooks, AGoodbyeThatTheOtherWroteOverIsWrittenAgain) {
+  connect(1);
+  exchange();
+  other.on_manager(kProxy, ManagerWord{.instance = "cp-2", .since = kStart});  // its manager is there, its Envoy here
+  exchange();
+  other.on_manager(kProxy, std::nullopt);  // and both go at once
+  book.on_disconnected(1, kStart + 5s);
+  const auto late = other.take_changed();
+  exchange();
+  for (auto& [proxy, row] : late) book.on_stored(proxy, row);
+  EXPECT_EQ(book.urgency(), Urgency::AtOnce);
+  exchange();
+  EXPECT_FALSE(book.find(kProxy)->is_online());
+  EXPECT_FALSE(other.find(kProxy)->is_online());
+}
+
 TEST_F(TwoBooks, OnlyTheOneThatAProxyIsConnectedToSaysWhetherItIsLive) {
   connect_other(1, kStart);
   other.on_live(kProxy, true);

@@ -90,9 +90,13 @@ void Writer::note_insight(const ProxyId& proxy, const Resource& row, SteadyTime 
   if (managers_.on_stored(proxy, manager, liveness_, now)) outputs_.leaving(proxy);
   if (insight->subscriptions.empty()) return;
   const auto is_ours = [&](const Subscription& one) { return one.control_plane_instance_id == settings_.instance_id; };
-  // What we wrote ourselves, as most rows are, tells us nothing.
+  // What we wrote ourselves, as most rows are, tells us nothing. One that contradicts what we see another control plane
+  // may have written over ours, from what it knew before.
   const bool has_our_manager = manager == nullptr || manager->instance == settings_.instance_id;
-  if (has_our_manager && std::ranges::all_of(insight->subscriptions, is_ours)) return;
+  const auto known = known_.find(proxy);
+  const bool is_connected = known != known_.end() && !known->second.streams.empty();
+  if (has_our_manager && insight->is_online() == is_connected && std::ranges::all_of(insight->subscriptions, is_ours))
+    return;
   const Subscription& newest = insight->subscriptions.back();
   std::optional<Liveness::Elsewhere> elsewhere;
   if (!is_ours(newest)) elsewhere = {newest.control_plane_instance_id, insight->live};

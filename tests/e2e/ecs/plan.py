@@ -71,7 +71,11 @@ class Plan:
             zone = self.fill(stack.get("empties", ""))
             self.box.delete(stack["name"])
             if zone:
-                lab.wait_for(lambda: not self.box.resolver.own_records(zone), f"the names of {stack['name']} go", 180)  # a killed task is mourned for a while
+                try:
+                    lab.wait_for(lambda: not self.box.resolver.own_records(zone), f"the names of {stack['name']} go", 180)  # a killed task is mourned for a while
+                except lab.Failure as problem:
+                    left = [record["Name"] for record in self.box.resolver.own_records(zone)]
+                    raise lab.Failure(f"{problem}; left: {', '.join(left)}\n{self.box.report()}") from None
         for arn in self.secrets.values():
             self.box.aws.client("secretsmanager").delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
         self.secrets.clear()
