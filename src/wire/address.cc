@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -120,6 +121,25 @@ Result<int> listen_on(const std::string& address, int port) {
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (parsed->family() == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   if (::bind(fd, parsed->data(), parsed->size()) != 0 || ::listen(fd, SOMAXCONN) != 0) {
+    Error failure = failed("listen on");
+    ::close(fd);
+    return failure;
+  }
+  return fd;
+}
+
+Result<int> listen_on_unix(const std::string& path) {
+  MESH_TRY(const SocketAddress address, SocketAddress::unix_path(path));
+  const auto failed = [&](const char* doing) {
+    return error(ErrorKind::Unavailable, fmt::format("cannot {} {}: {}", doing, path, reason(errno)));
+  };
+  struct stat found{};
+  if (::lstat(path.c_str(), &found) == 0 && S_ISSOCK(found.st_mode) && ::unlink(path.c_str()) != 0)
+    return failed("replace");
+  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return failed("open a socket for");
+  // The mode of the socket is that of the path that it is bound to: nobody gets in before it is set.
+  if (::fchmod(fd, 0600) != 0 || ::bind(fd, address.data(), address.size()) != 0 || ::listen(fd, SOMAXCONN) != 0) {
     Error failure = failed("listen on");
     ::close(fd);
     return failure;

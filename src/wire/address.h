@@ -40,6 +40,8 @@ void resolve(const Strand& strand, const std::string& host, int port,
 
 // A listening socket; its error names the address and the reason.
 Result<int> listen_on(const std::string& address, int port);
+// On a Unix socket that only this user may connect to. A socket that is there already goes.
+Result<int> listen_on_unix(const std::string& path);
 
 // A socket whose connecting has begun: it is writable when that ended, see connect_error().
 Result<int> begin_connect(const SocketAddress& address);

@@ -38,7 +38,7 @@ struct ClientRequest {
 using OnResponse = std::move_only_function<void(Result<Response>)>;
 void fetch(EventLoop& loop, ClientRequest request, OnResponse on_response);
 
-// The same with HTTP/2 when the server speaks it. The connection then stays open for a stream to the same server, which
+// The same with HTTP/2 when the server speaks it. The connection then stays open for streams to the same server, which
 // saves a TLS handshake on both sides: see GrpcClientSettings::over. Null over HTTP/1.1; dropped, it is closed.
 class KeptConnection;
 using OnKept = std::move_only_function<void(Result<Response>, std::shared_ptr<KeptConnection>)>;
@@ -48,7 +48,8 @@ void fetch_and_keep(EventLoop& loop, ClientRequest request, OnKept on_response);
 Result<Response> fetch_and_wait(ClientRequest request);
 
 struct GrpcClientSettings {
-  std::string url;  // https://host:port or http://host:port (HTTP/2 with prior knowledge)
+  std::string url;               // https://host:port or http://host:port (HTTP/2 with prior knowledge)
+  std::string unix_socket = {};  // path of a Unix socket to connect to instead
   TlsClientSettings tls;
   Duration connect_timeout = std::chrono::seconds(10);
   Duration keepalive_interval = std::chrono::seconds(30);
@@ -56,8 +57,8 @@ struct GrpcClientSettings {
       nullptr;  // used if it still stands; else, or when empty, a new connection is made
 };
 
-// One stream over a connection of its own, or over one that was kept for it. `events` hears of everything, also of a
-// failed connect (on_closed).
+// One stream over a connection of its own, or over one that was kept for it; for several see grpc_channel.h. `events`
+// hears of everything, also of a failed connect (on_closed).
 std::shared_ptr<GrpcStream> open_grpc_stream(EventLoop& loop, GrpcClientSettings settings, std::string path,
                                              Headers metadata, std::unique_ptr<GrpcEvents> events);
 

@@ -33,7 +33,8 @@ class GrpcStream {
   virtual void forget_headers() {}                   // on strand(), once they were looked at: streams live long
   virtual const Peer& peer() const = 0;
   virtual Strand strand() const = 0;
-  // Clients: leaves what comes unread, so that the peer cannot send on. For those who play slow readers.
+  // Clients: leaves what comes on this stream unread, so that the peer cannot send on. Other streams of the connection
+  // go on.
   virtual void set_reading(bool /*reads*/) {}
   virtual std::size_t unsent_bytes() const = 0;  // what the peer has not taken yet; for slow-reader decisions
 };
@@ -44,6 +45,7 @@ class GrpcEvents {
   virtual ~GrpcEvents() = default;
   virtual void on_message(std::string message) = 0;
   virtual void on_half_closed() {}                       // the peer will send no more
+  virtual void on_all_sent() {}  // nothing waits to be sent any more. Amid sending: what follows from it must be posted
   virtual void on_closed(const GrpcStatus& status) = 0;  // the stream or its connection is gone; the last call
 };
 

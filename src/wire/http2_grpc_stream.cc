@@ -42,7 +42,7 @@ void Http2GrpcStream::finish(GrpcStatus status) {
 
 void Http2GrpcStream::set_reading(bool reads) {
   strand_.post([self = shared_from_this(), reads] {
-    if (self->carrier_ != nullptr) self->carrier_->on_reading(reads);
+    if (std::exchange(self->is_read_, reads) != reads && self->carrier_ != nullptr) self->carrier_->on_reading(*self);
   });
 }
 
@@ -74,6 +74,7 @@ void Http2GrpcStream::take(std::string& out, std::size_t size) {
   if (first_ == queue_.size()) {
     queue_ = std::vector<Outgoing>();  // "= {}" would keep its memory
     first_ = 0;
+    if (events_) events_->on_all_sent();
   } else if (first_ > 64 && first_ * 2 > queue_.size()) {
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(first_));
     first_ = 0;

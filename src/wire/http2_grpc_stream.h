@@ -19,7 +19,7 @@ class GrpcCarrier {
   virtual ~GrpcCarrier() = default;
   virtual void on_output(Http2GrpcStream& stream) = 0;  // there are messages to take
   virtual void on_finish(Http2GrpcStream& stream) = 0;  // finish_status() is set
-  virtual void on_reading(bool /*reads*/) {}
+  virtual void on_reading(Http2GrpcStream& /*stream*/) {}  // is_read() has changed
 };
 
 // The public side from any thread, the rest on the strand. It may outlive its connection: then nothing happens.
@@ -41,6 +41,7 @@ class Http2GrpcStream final : public GrpcStream, public std::enable_shared_from_
   void set_events(std::unique_ptr<GrpcEvents> events) { events_ = std::move(events); }
   void set_carrier(GrpcCarrier* carrier) { carrier_ = carrier; }
   bool is_closed() const { return is_closed_; }
+  bool is_read() const { return is_read_; }
 
   // Sending: how much waits, and taking `size` bytes of it.
   std::size_t queued_bytes() const { return queued_bytes_; }
@@ -80,7 +81,7 @@ class Http2GrpcStream final : public GrpcStream, public std::enable_shared_from_
   std::size_t queued_bytes_ = 0;
   std::optional<GrpcStatus> finish_status_;
   MessageDecoder decoder_;
-  bool is_receiving_ = true, is_closed_ = false;
+  bool is_receiving_ = true, is_closed_ = false, is_read_ = true;
 };
 
 }  // namespace mesh::wire

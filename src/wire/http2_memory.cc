@@ -23,7 +23,8 @@ constexpr std::size_t kTail = kSlot - kTailSize;  // where it begins
 // The library's table of streams: 256 places of 16 bytes. Those of streams 1 and 3 are the 158th and the 218th, and
 // come to lie in the second page.
 constexpr std::size_t kTableSize = 4096;
-constexpr std::size_t kTable = kPage - 157 * 16;
+constexpr std::size_t kFirstCheapPlace = 157;
+constexpr std::size_t kTable = kPage - kFirstCheapPlace * 16;
 constexpr std::size_t kSlotsAtOnce = 64;
 constexpr std::size_t kWarmSlots = 32;  // that keep their pages while they are free
 
@@ -83,6 +84,9 @@ Http2Memory::Http2Memory() : slot_(slots().take(is_clean_)), used_(kTable + kTab
 Http2Memory::~Http2Memory() {
   if (slot_ != nullptr) slots().give_back(slot_);
 }
+
+// As the library finds places: the upper bits of a product with the golden ratio.
+bool Http2Memory::is_cheap(std::uint32_t stream_id) { return (stream_id * 2654435769U) >> 24 >= kFirstCheapPlace; }
 
 nghttp2_mem Http2Memory::callbacks() { return {this, allocate, release, allocate_zeroed, reallocate}; }
 

@@ -9,6 +9,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace mesh::wire {
 
@@ -18,6 +19,10 @@ class Http2Memory {
   ~Http2Memory();  // after the session
   Http2Memory(const Http2Memory&) = delete;
   Http2Memory& operator=(const Http2Memory&) = delete;
+
+  // Whether a stream of that number has its place in the part of the table that is in memory anyway. A client of ours
+  // leaves the other numbers out, so that a few streams cost its server no further page.
+  static bool is_cheap(std::uint32_t stream_id);
 
   // For making the session, which copies it.
   nghttp2_mem callbacks();

@@ -132,15 +132,25 @@ struct Http2Callbacks {
     return callbacks;
   }
 
-  static nghttp2_option* options() {
+  static nghttp2_option* make_options() {
+    nghttp2_option* made = nullptr;
+    nghttp2_option_new(&made);
+    nghttp2_option_set_no_closed_streams(made,
+                                         1);  // else closed ones are kept for a priority tree that we do not use
+    nghttp2_option_set_stream_reset_rate_limit(made, 200, 20);
+    nghttp2_option_set_max_settings(made, 32);
+    nghttp2_option_set_max_deflate_dynamic_table_size(made, 1024);
+    return made;
+  }
+  static nghttp2_option* server_options() {
+    static nghttp2_option* options = make_options();
+    return options;
+  }
+  // A client says itself what it has taken, so that one stream that is not read holds up no other.
+  static nghttp2_option* client_options() {
     static nghttp2_option* options = [] {
-      nghttp2_option* made = nullptr;
-      nghttp2_option_new(&made);
-      nghttp2_option_set_no_closed_streams(made,
-                                           1);  // else closed ones are kept for a priority tree that we do not use
-      nghttp2_option_set_stream_reset_rate_limit(made, 200, 20);
-      nghttp2_option_set_max_settings(made, 32);
-      nghttp2_option_set_max_deflate_dynamic_table_size(made, 1024);
+      nghttp2_option* made = make_options();
+      nghttp2_option_set_no_auto_window_update(made, 1);
       return made;
     }();
     return options;
@@ -156,9 +166,9 @@ Http2Session::Http2Session(Side side, ProtocolHost& host, Http2Keepalive keepali
   nghttp2_session* made = nullptr;
   nghttp2_mem memory = memory_.callbacks();
   if (side == Side::Server) {
-    nghttp2_session_server_new3(&made, Http2Callbacks::all(), this, Http2Callbacks::options(), &memory);
+    nghttp2_session_server_new3(&made, Http2Callbacks::all(), this, Http2Callbacks::server_options(), &memory);
   } else {
-    nghttp2_session_client_new3(&made, Http2Callbacks::all(), this, Http2Callbacks::options(), &memory);
+    nghttp2_session_client_new3(&made, Http2Callbacks::all(), this, Http2Callbacks::client_options(), &memory);
   }
   session_.reset(made);
 }

@@ -23,7 +23,7 @@ class Http2Session : public Protocol {
   void on_end() final { has_ended_ = true; }
   void on_lost(const Error& reason) final;
   void take_output(std::string& out, std::size_t limit) final;
-  bool wants_input() const final { return !has_ended_ && is_reading_; }
+  bool wants_input() const final { return !has_ended_; }
   bool is_done() const final;
   SteadyTime deadline() const final;
   void on_deadline(SteadyTime now) final;
@@ -53,10 +53,6 @@ class Http2Session : public Protocol {
   nghttp2_data_provider body_provider();
   void resume(std::int32_t id);
   void end_with(std::uint32_t error_code);  // GOAWAY, then close
-  void set_reading(bool reads) {
-    is_reading_ = reads;
-    host_.wake();
-  }
   void set_keepalive(Http2Keepalive keepalive) { keepalive_ = keepalive; }
   ProtocolHost& host() { return host_; }
   nghttp2_session* session() const { return session_.get(); }
@@ -76,7 +72,7 @@ class Http2Session : public Protocol {
   SteadyTime last_input_, pinged_at_ = kNever;
   std::string* out_ = nullptr;  // during take_output()
   std::size_t out_limit_ = 0;
-  bool is_ending_ = false, has_ended_ = false, is_reading_ = true;
+  bool is_ending_ = false, has_ended_ = false;
 };
 
 nghttp2_nv header_field(std::string_view name, std::string_view value);  // not copied: valid while they are

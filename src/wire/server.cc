@@ -48,7 +48,8 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
                      settings_.limits.handshake_timeout) {}
 
   Status listen() {
-    auto fd = listen_on(settings_.address, settings_.port);
+    auto fd = settings_.unix_socket.empty() ? listen_on(settings_.address, settings_.port)
+                                            : listen_on_unix(settings_.unix_socket);
     if (!fd) return with_context(std::move(fd).error(), fmt::format("starting the {} server", settings_.name));
     port_ = SocketAddress::local_of(*fd).port();
     connections_.open_door();
@@ -75,6 +76,7 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
   }
 
   void close() {
+    if (!settings_.unix_socket.empty()) ::unlink(settings_.unix_socket.c_str());
     connections_.close_door();
     strand_.post([self = shared_from_this()] {
       self->stop_accepting();
@@ -155,7 +157,7 @@ class Listener final : public ConnectionOwner, public std::enable_shared_from_th
   }
 
   void serve(int fd) {
-    set_no_delay(fd);
+    if (settings_.unix_socket.empty()) set_no_delay(fd);
     SocketAddress remote = SocketAddress::remote_of(fd), local = SocketAddress::local_of(fd);
     Peer peer{.address = remote.ip(),
               .port = remote.port(),

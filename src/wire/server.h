@@ -53,6 +53,8 @@ struct ServerSettings {
   std::string name;     // for logs and errors: "api", "dp-server"
   std::string address;  // "0.0.0.0", "::", "127.0.0.1"
   int port = 0;         // 0: any free port; see Server::port()
+  // Not empty: a Unix socket of that path instead, for this user alone. What is left there of another run is replaced.
+  std::string unix_socket = {};
   Limits limits;
 };
 
