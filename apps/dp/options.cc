@@ -137,6 +137,8 @@ const auto kOptions = std::to_array<RunOption>({
        t.settings.delta_xds = v != "GRPC";
        return {};
      }},
+    {"", "KMESH_DATAPLANE_CARRY_DISCOVERY", K::Value, "Envoy's discovery over this program's own connection (true)",
+     [](T t, V v) { return set_bool(t.settings.carry_discovery, v); }},
     {"", "KUMA_DATAPLANE_RUNTIME_UNIFIED_RESOURCE_NAMING_ENABLED", K::Value, "the newer names of Envoy's resources",
      [](T t, V v) { return set_bool(t.settings.unified_naming, v); }},
     {"", "KUMA_DATAPLANE_RUNTIME_STRICT_INBOUND_PORTS_ENABLED", K::Value, "",

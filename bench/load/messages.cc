@@ -114,26 +114,28 @@ std::string dataplane_json(const std::string& mesh, const Instance& instance) {
 }
 
 std::string bootstrap_json(const std::string& mesh, const Instance& instance, const std::string& token,
-                           const std::string& ca_pem) {
+                           const std::string& ca_pem, bool carries_discovery) {
   json::array features;
   for (const std::string& feature : kFeatures) features.emplace_back(feature);
-  return json::serialize(json::object{{"mesh", mesh},
-                                      {"name", instance.name},
-                                      {"proxyType", "dataplane"},
-                                      {"dataplaneToken", token},
-                                      {"dataplaneResource", dataplane_json(mesh, instance)},
-                                      {"caCert", ca_pem},
-                                      {"version", versions_json()},
-                                      {"dynamicMetadata", json::object()},
-                                      {"readinessPort", 9902},
-                                      {"operatingSystem", "linux"},
-                                      {"features", std::move(features)},
-                                      {"resources", json::object{{"maxHeapSizeBytes", 0}}},
-                                      {"workdir", "/tmp/" + instance.name},
-                                      {"metricsResources", json::object{{"certPath", ""}, {"keyPath", ""}}},
-                                      {"systemCaPath", ""},
-                                      {"ipv6Enabled", false},
-                                      {"spireResources", json::object{{"socketPath", ""}}}});
+  json::object body{{"mesh", mesh},
+                    {"name", instance.name},
+                    {"proxyType", "dataplane"},
+                    {"dataplaneToken", token},
+                    {"dataplaneResource", dataplane_json(mesh, instance)},
+                    {"caCert", ca_pem},
+                    {"version", versions_json()},
+                    {"dynamicMetadata", json::object()},
+                    {"readinessPort", 9902},
+                    {"operatingSystem", "linux"},
+                    {"features", std::move(features)},
+                    {"resources", json::object{{"maxHeapSizeBytes", 0}}},
+                    {"workdir", "/tmp/" + instance.name},
+                    {"metricsResources", json::object{{"certPath", ""}, {"keyPath", ""}}},
+                    {"systemCaPath", ""},
+                    {"ipv6Enabled", false},
+                    {"spireResources", json::object{{"socketPath", ""}}}};
+  if (carries_discovery) body["taskmeshDiscoverySocket"] = "/tmp/" + instance.name + "/taskmesh-discovery.sock";
+  return json::serialize(body);
 }
 
 NodeBytes make_node(const std::string& mesh, const Instance& instance) {

@@ -24,7 +24,7 @@ struct Instance {
 std::string service_name(int service);
 std::string dataplane_json(const std::string& mesh, const Instance& instance);
 std::string bootstrap_json(const std::string& mesh, const Instance& instance, const std::string& token,
-                           const std::string& ca_pem);
+                           const std::string& ca_pem, bool carries_discovery);
 
 // Envoy's Node: what belongs to this proxy, and the 58 KB of extensions that every Envoy lists, which exist once.
 struct NodeBytes {

@@ -42,6 +42,10 @@ Result<LoadSettings> parse_settings(int argc, char** argv, int& exit_code) {
   app.add_option("--readiness", readiness, "how endpoints become live")
       ->check(CLI::IsMember({"reports", "health", "none"}))
       ->capture_default_str();
+  app.add_option("--connections", settings.connections,
+                 "of a sidecar with --readiness reports: 1, its manager carries discovery; 2, Envoy connects by itself")
+      ->check(CLI::Range(1, 2))
+      ->capture_default_str();
   app.add_option("--phases", settings.phases,
                  "what to do, in this order (default: all but restart): connect, join, leave, policy, "
                  "permission, churn, reconnect, idle, restart")

@@ -27,6 +27,7 @@ struct LoadSettings {
   bool mtls = true;
   Speaks speaks = Speaks::Delta;
   Readiness readiness = Readiness::Reports;
+  int connections = 1;              // of a sidecar whose manager reports; 2: its Envoy has one of its own for discovery
   std::vector<std::string> phases;  // empty: all
   int changes = 5;                  // per phase of changes
   int churn_seconds = 10;
@@ -35,6 +36,7 @@ struct LoadSettings {
   Duration limit = std::chrono::seconds(120);  // for a phase to converge
   std::string report_path;
 
+  bool carries_discovery() const { return readiness == Readiness::Reports && connections == 1; }
   int service_count() const { return services > 0 ? services : std::max(1, proxies / 10); }
   bool runs(const std::string& phase) const;
 };

@@ -21,7 +21,7 @@ constexpr const char* kDeltaPath = "/envoy.service.discovery.v3.AggregatedDiscov
 constexpr const char* kReportPath = "/taskmesh.proxy.v1.ProxyLifecycle/Report";
 constexpr Duration kFirstPause =
     std::chrono::milliseconds(500);  // as Envoy: each pause is random, up to a bound that doubles
-constexpr Duration kLongestPause = std::chrono::seconds(30);
+constexpr Duration kLongestPause = std::chrono::seconds(30), kLongestPauseCarried = std::chrono::seconds(5);
 
 wire::GrpcClientSettings connection_to(const LoadSettings& settings) {
   wire::GrpcClientSettings out;
@@ -95,6 +95,7 @@ void Sidecar::stop() {
   ++health_session_;
   for (auto* stream : {&ads_, &report_, &health_})
     if (auto open = std::exchange(*stream, nullptr)) open->finish({1, "the sidecar goes"});
+  ads_channel_ = report_channel_ = nullptr;
   for (wire::Timer* timer : {&retry_timer_, &report_timer_, &health_timer_, &leave_timer_}) timer->cancel();
 }
 
@@ -131,7 +132,8 @@ wire::Headers Sidecar::credential() const {
 }
 
 Duration Sidecar::next_pause() {
-  const Duration bound = std::min(kLongestPause, kFirstPause * (1 << std::min(failures_++, 6)));
+  const Duration longest = fleet_.settings.carries_discovery() ? kLongestPauseCarried : kLongestPause;
+  const Duration bound = std::min(longest, kFirstPause * (1 << std::min(failures_++, 6)));
   return Duration(std::uniform_int_distribution<Duration::rep>(0, bound.count())(fleet_.random()));
 }
 
@@ -141,10 +143,11 @@ void Sidecar::ask_bootstrap() {
   request.url = fleet_.settings.sidecar_url + "/bootstrap";
   request.headers.add("accept", "application/json");
   request.headers.add("content-type", "application/json");
-  request.body = bootstrap_json(fleet_.settings.mesh, instance, token_, fleet_.settings.ca_pem);
+  request.body = bootstrap_json(fleet_.settings.mesh, instance, token_, fleet_.settings.ca_pem,
+                                fleet_.settings.carries_discovery());
   request.tls = connection_to(fleet_.settings).tls;
   request.timeout = std::chrono::seconds(30);
-  // Our manager keeps the connection for its reports; a stock one does not.
+  // Our manager keeps the connection; a stock one does not.
   const bool keeps = fleet_.settings.readiness == Readiness::Reports;
   auto on_answer = [weak = weak_from_this()](Result<wire::Response> response,
                                              std::shared_ptr<wire::KeptConnection> kept) {
@@ -152,8 +155,9 @@ void Sidecar::ask_bootstrap() {
     if (!self || !self->is_running_) return;
     if (response && response->status == 200) {
       self->failures_ = 0;
+      self->make_channels(std::move(kept));
       self->open_discovery();
-      if (self->fleet_.settings.readiness == Readiness::Reports) self->open_report(std::move(kept));
+      if (self->fleet_.settings.readiness == Readiness::Reports) self->open_report();
       return;
     }
     ++self->fleet_.counters.bootstraps_failed;
@@ -169,11 +173,20 @@ void Sidecar::ask_bootstrap() {
               [on_answer](Result<wire::Response> response) { on_answer(std::move(response), nullptr); });
 }
 
+void Sidecar::make_channels(std::shared_ptr<wire::KeptConnection> over) {
+  wire::GrpcClientSettings settings = connection_to(fleet_.settings);
+  ads_channel_ = wire::GrpcChannel::make(fleet_.loop(), settings);
+  if (fleet_.settings.readiness != Readiness::Reports) return;
+  settings.over = std::move(over);
+  report_channel_ = wire::GrpcChannel::make(fleet_.loop(), std::move(settings));
+  if (fleet_.settings.carries_discovery()) ads_channel_ = report_channel_;
+}
+
 void Sidecar::open_discovery() {
   ++fleet_.counters.streams_opened;
   const bool delta = fleet_.settings.speaks == Speaks::Delta;
-  ads_ = wire::open_grpc_stream(fleet_.loop(), connection_to(fleet_.settings), delta ? kDeltaPath : kSotwPath,
-                                credential(), std::make_unique<AdsEvents>(weak_from_this(), ++ads_session_));
+  ads_ = ads_channel_->open(delta ? kDeltaPath : kSotwPath, credential(),
+                            std::make_unique<AdsEvents>(weak_from_this(), ++ads_session_));
   is_node_sent_ = false;
   for (const XdsType type : kXdsTypes) {
     holds_.of(type).is_asked = false;
@@ -283,13 +296,11 @@ int Sidecar::endpoints_of(int service) const {
   return found == assignments.end() ? 0 : found->second.endpoints;
 }
 
-void Sidecar::open_report(std::shared_ptr<wire::KeptConnection> over) {
+void Sidecar::open_report() {
   sequence_ = leaving_sequence_ = 0;
   is_report_answered_ = false;
-  wire::GrpcClientSettings connection = connection_to(fleet_.settings);
-  connection.over = std::move(over);
-  report_ = wire::open_grpc_stream(fleet_.loop(), std::move(connection), kReportPath, credential(),
-                                   std::make_unique<ReportEvents>(weak_from_this(), ++report_session_));
+  report_ = report_channel_->open(kReportPath, credential(),
+                                  std::make_unique<ReportEvents>(weak_from_this(), ++report_session_));
   report(is_complete_ ? ProxyReport::READY : ProxyReport::STARTING);
 }
 

@@ -12,6 +12,7 @@
 #include "load/messages.h"
 #include "wire/client.h"
 #include "wire/event_loop.h"
+#include "wire/grpc_channel.h"
 
 namespace mesh::load {
 
@@ -50,6 +51,7 @@ class Sidecar : public std::enable_shared_from_this<Sidecar> {
   class HealthEvents;
 
   void ask_bootstrap();
+  void make_channels(std::shared_ptr<wire::KeptConnection> over);  // `over`: what the bootstrap came by
   void open_discovery();
   void on_discovery_closed(const wire::GrpcStatus& status);
   void on_response(std::string message);
@@ -57,7 +59,7 @@ class Sidecar : public std::enable_shared_from_this<Sidecar> {
   void ask(XdsType type, std::vector<std::string> names);
   void check_complete();
 
-  void open_report(std::shared_ptr<wire::KeptConnection> over = nullptr);  // `over`: what the bootstrap came by
+  void open_report();
   void report(int state);
   void on_instruction(std::string_view message);
   void on_report_closed(const wire::GrpcStatus& status);
@@ -72,6 +74,7 @@ class Sidecar : public std::enable_shared_from_this<Sidecar> {
   const std::string token_;
   NodeBytes node_;
   Holdings holds_;
+  std::shared_ptr<wire::GrpcChannel> ads_channel_, report_channel_;  // often the same
   std::shared_ptr<wire::GrpcStream> ads_, report_, health_;
   std::uint64_t ads_session_ = 0, report_session_ = 0, health_session_ = 0;
   bool is_node_sent_ = false, refuses_ = false;

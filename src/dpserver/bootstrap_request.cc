@@ -140,6 +140,7 @@ Result<BootstrapRequest> parse_bootstrap_request(std::string_view body) {
   request.dataplane = fields.text("dataplaneResource");
   request.ca_pem = fields.text("caCert");
   request.work_dir = fields.text("workdir");
+  request.discovery_socket = fields.text("taskmeshDiscoverySocket");
   request.features = fields.texts("features");
   request.metadata_json = metadata_of(fields, request);
   if (auto violations = fields.take_violations(); !violations.empty()) {

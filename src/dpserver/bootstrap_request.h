@@ -20,6 +20,7 @@ struct BootstrapRequest {
   std::string dataplane;   // the document of the Dataplane that it brings; empty: the stored one
   std::string ca_pem;      // what the sidecar verified us by; empty: nothing
   std::string work_dir;
+  std::string discovery_socket;  // our own sidecar carries discovery from there to us; empty: it does not
   std::vector<std::string> features;
   // The node's metadata that follow from the request, as the control plane gets them back from Envoy.
   std::string metadata_json;

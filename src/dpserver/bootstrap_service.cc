@@ -165,6 +165,7 @@ Result<BootstrapAnswer> BootstrapService::answer(const BootstrapRequest& request
   bootstrap.control_plane_port = params_.xds_port;
   bootstrap.connect_timeout = params_.xds_connect_timeout;
   MESH_TRY(bootstrap.ca_pem, authority_for(request));
+  if (params_.may_carry_discovery) bootstrap.discovery_socket = request.discovery_socket;
   const bool must_reload = params_.reloadable_tokens || authenticator.credentials_expire();
   if (must_reload && !request.token_path.empty()) {
     bootstrap.token_path = request.token_path;

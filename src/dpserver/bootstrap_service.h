@@ -17,9 +17,10 @@ struct BootstrapParams {
   std::string admin_address = "127.0.0.1";
   std::uint32_t admin_port = 9901;  // of Dataplanes that name none
   std::string admin_access_log_path = "/dev/null";
-  bool admin_unix_socket = true;  // in the sidecar's working directory, when it names one
-  std::string xds_host;           // empty: the host that the sidecar asked
-  std::uint32_t xds_port = 0;     // 0: the port that is listened on
+  bool admin_unix_socket = true;    // in the sidecar's working directory, when it names one
+  std::string xds_host;             // empty: the host that the sidecar asked
+  std::uint32_t xds_port = 0;       // 0: the port that is listened on
+  bool may_carry_discovery = true;  // false: discovery has another address than the bootstrap
   Duration xds_connect_timeout = std::chrono::seconds(1);
   std::string corefile_template_path;  // empty: none
   bool reloadable_tokens = false;      // Envoy reads the token's file anew, when the sidecar names one

@@ -14,6 +14,7 @@ namespace {
 namespace json = boost::json;
 using test::dataplane_json;
 using testing::HasSubstr;
+using testing::Not;
 
 std::string certificate_for(const std::string& host, const Clock& clock) {
   CertificateRequest request;
@@ -101,6 +102,29 @@ TEST_F(BootstrapTest, UsesDeltaDiscoveryForWhoCanDoIt) {
   EXPECT_EQ(json::parse(ask(body)->envoy).at_pointer("/dynamicResources/adsConfig/apiType").as_string(), "DELTA_GRPC");
 }
 
+TEST_F(BootstrapTest, DiscoveryIsCarriedForWhoOffersASocketAndForNobodyElse) {
+  json::object body = with_token();
+  const auto before = ask(body);
+  EXPECT_THAT(before->envoy, HasSubstr("cp.mesh"));
+
+  body["taskmeshDiscoverySocket"] = "/tmp/work/taskmesh-discovery.sock";
+  const auto carried = ask(body);
+  ASSERT_TRUE(carried.has_value()) << carried.error().message();
+  EXPECT_THAT(carried->envoy, HasSubstr(R"("pipe":{"path":"/tmp/work/taskmesh-discovery.sock"})"));
+  EXPECT_THAT(carried->envoy, Not(HasSubstr(R"("authorization")")));
+
+  params.may_carry_discovery = false;  // an operator has given discovery an address of its own
+  EXPECT_EQ(ask(body)->envoy, before->envoy);
+}
+
+TEST_F(BootstrapTest, WhoOffersASocketProvesWhoItIsAllTheSame) {
+  json::object body = request();
+  body["taskmeshDiscoverySocket"] = "/tmp/work/taskmesh-discovery.sock";
+  EXPECT_EQ(http(json::serialize(body)).status, 422);
+  body["dataplaneToken"] = "nonsense";
+  EXPECT_EQ(http(json::serialize(body)).status, 401);
+}
+
 TEST_F(BootstrapTest, TheAnswerIsJsonForWhoAsksForIt) {
   const auto response = http(json::serialize(with_token()));
   EXPECT_EQ(response.status, 200);
@@ -136,7 +160,7 @@ TEST_F(BootstrapTest, ATokenThatDoesNotFitIsRefusedAtOnce) {
   body["dataplaneToken"] = "nonsense";
   const auto response = http(json::serialize(body));
   EXPECT_EQ(response.status, 401);
-  EXPECT_THAT(response.body, testing::Not(HasSubstr("nonsense")));
+  EXPECT_THAT(response.body, Not(HasSubstr("nonsense")));
 }
 
 TEST_F(BootstrapTest, ADataplaneThatIsNotThereIsA404WithoutABodySoThatTheSidecarGoesOnTrying) {

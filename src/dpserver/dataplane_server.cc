@@ -156,7 +156,9 @@ struct DataplaneServer::Impl {
     server = std::move(*opened);
 
     BootstrapParams params = settings.bootstrap;
-    if (params.xds_port == 0) params.xds_port = static_cast<std::uint32_t>(server->port());
+    const auto port = static_cast<std::uint32_t>(server->port());
+    if (params.xds_port == 0) params.xds_port = port;
+    params.may_carry_discovery = params.xds_host.empty() && params.xds_port == port;
     params.health_checks = settings.health_stream.enabled;
     bootstrap.emplace(std::move(params), gatekeeper, needs.store, workers, certificate);
     is_ready.store(true, std::memory_order_release);

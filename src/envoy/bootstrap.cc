@@ -78,6 +78,15 @@ void fill_control_plane_source(const BootstrapSpec& spec, bool delta, core::ApiC
   source.set_transport_api_version(core::V3);
   source.set_set_node_on_first_message_only(true);
   auto& service = *source.add_grpc_services();
+  if (!spec.discovery_socket.empty()) {
+    auto& carried = *service.mutable_envoy_grpc();
+    carried.set_cluster_name(std::string(names::kAdsCluster));
+    // The carrier is near: a control plane that comes back is found within seconds.
+    auto& pauses = *carried.mutable_retry_policy()->mutable_retry_back_off();
+    set_duration(pauses.mutable_base_interval(), std::chrono::milliseconds(500));
+    set_duration(pauses.mutable_max_interval(), std::chrono::seconds(5));
+    return;
+  }
   if (!spec.token_path.empty()) {
     fill_google_grpc(spec, *service.mutable_google_grpc());
     return;
@@ -192,8 +201,15 @@ Result<std::string> file_for(const BootstrapSpec& spec) {
     sink.set_type(Cluster::STATIC);
     only_address(sink).mutable_pipe()->set_path(spec.access_log_socket);
   }
-  if (spec.token_path.empty()) add_control_plane_cluster(spec, bootstrap);
-  add_control_plane_ca(spec, bootstrap);
+  if (!spec.discovery_socket.empty()) {
+    auto& carrier = add_http2_cluster(spec, names::kAdsCluster, bootstrap);
+    carrier.set_type(Cluster::STATIC);
+    carrier.clear_upstream_connection_options();  // keepalive is TCP's
+    only_address(carrier).mutable_pipe()->set_path(spec.discovery_socket);
+  } else {
+    if (spec.token_path.empty()) add_control_plane_cluster(spec, bootstrap);
+    add_control_plane_ca(spec, bootstrap);
+  }
 
   auto& regex = *bootstrap.mutable_default_regex_engine();
   regex.set_name("envoy.regex_engines.google_re2");
@@ -214,17 +230,20 @@ Result<BootstrapForm> form_of(const BootstrapSpec& spec) {
   clear(blank.token_path, BootstrapSlot::TokenPath);
   clear(blank.admin_socket, BootstrapSlot::AdminSocket);
   clear(blank.access_log_socket, BootstrapSlot::LogSocket);
+  clear(blank.discovery_socket, BootstrapSlot::DiscoverySocket);
   MESH_TRY(const std::string file, file_for(blank));
   return BootstrapForm(file);
 }
 
 // All that a form depends on. Texts of slots count only as being there or not.
 std::string key_of(const BootstrapSpec& spec) {
-  return fmt::format(
-      "{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", spec.admin_address.size(), spec.admin_address, spec.admin_port,
-      spec.admin_access_log.size(), spec.admin_access_log, spec.control_plane_host.size(), spec.control_plane_host,
-      spec.control_plane_port, spec.connect_timeout.count(), spec.delta, spec.health_checks, spec.token.empty(),
-      spec.token_path.empty() + 2 * spec.admin_socket.empty() + 4 * spec.access_log_socket.empty(), spec.ca_pem);
+  return fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", spec.admin_address.size(), spec.admin_address,
+                     spec.admin_port, spec.admin_access_log.size(), spec.admin_access_log,
+                     spec.control_plane_host.size(), spec.control_plane_host, spec.control_plane_port,
+                     spec.connect_timeout.count(), spec.delta, spec.health_checks, spec.token.empty(),
+                     spec.token_path.empty() + 2 * spec.admin_socket.empty() + 4 * spec.access_log_socket.empty() +
+                         8 * spec.discovery_socket.empty(),
+                     spec.ca_pem);
 }
 
 Result<std::shared_ptr<const BootstrapForm>> form_for(const BootstrapSpec& spec) {

@@ -31,6 +31,9 @@ struct BootstrapSpec {
   std::uint32_t control_plane_port = 5678;
   Duration connect_timeout = std::chrono::seconds(1);
   std::string ca_pem;  // who signed the control plane's certificate
+  // Who runs beside the proxy and carries its streams to the control plane listens on this Unix socket: then the proxy
+  // needs neither TLS nor a credential of its own. Empty: nobody, it connects by itself.
+  std::string discovery_socket;
 
   // The credential that goes with every stream: the token itself, or the file that it is read from again and again
   // (then Envoy's own gRPC client is not used, but Google's). Neither: none.

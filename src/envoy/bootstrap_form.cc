@@ -44,6 +44,7 @@ std::string BootstrapForm::fill(const BootstrapSpec& spec, std::string_view meta
       case BootstrapSlot::TokenPath: out += in_json(spec.token_path); break;
       case BootstrapSlot::AdminSocket: out += in_json(spec.admin_socket); break;
       case BootstrapSlot::LogSocket: out += in_json(spec.access_log_socket); break;
+      case BootstrapSlot::DiscoverySocket: out += in_json(spec.discovery_socket); break;
     }
   }
   return out += end_;

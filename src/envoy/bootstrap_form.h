@@ -18,7 +18,8 @@ enum class BootstrapSlot : char {
   Token = 't',
   TokenPath = 'p',
   AdminSocket = 'a',
-  LogSocket = 'l'
+  LogSocket = 'l',
+  DiscoverySocket = 'd'
 };
 
 // What stands in the blank file instead of the text. For the metadata: instead of the only key of an object, whose

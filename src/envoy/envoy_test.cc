@@ -154,6 +154,27 @@ TEST(Bootstrap, ReadsATokenFileWithGooglesClientAndDoesNotContainTheToken) {
   EXPECT_THAT(*build_bootstrap(spec), Not(HasSubstr("a-token")));
 }
 
+TEST(Bootstrap, WithACarrierEnvoyHasAllItsStreamsOverASocketAndHoldsNoCredential) {
+  BootstrapSpec spec = usual_spec();
+  ASSERT_TRUE(build_bootstrap(spec).has_value());  // a form without a carrier is not taken for one with it
+  spec.token_path = "/run/token";
+  spec.delta = true;
+  spec.discovery_socket = "/work/taskmesh-discovery.sock";
+
+  const auto json = build_bootstrap(spec);
+
+  ASSERT_TRUE(json.has_value()) << json.error().message();
+  EXPECT_THAT(*json, HasSubstr(R"("address":{"pipe":{"path":"/work/taskmesh-discovery.sock"}})"));
+  EXPECT_THAT(*json, HasSubstr(R"("adsConfig":{"apiType":"DELTA_GRPC")"));
+  EXPECT_THAT(*json, HasSubstr(R"("hdsConfig":{"apiType":"GRPC")"));
+  EXPECT_THAT(*json, HasSubstr(R"("envoyGrpc":{"clusterName":"ads_cluster")"));
+  EXPECT_THAT(*json, HasSubstr(R"("retryBackOff":{"baseInterval":"0.500s","maxInterval":"5s"})"));
+  EXPECT_THAT(*json, Not(AnyOf(HasSubstr("a-token"), HasSubstr("/run/token"), HasSubstr("cp.example"), HasSubstr("tls"),
+                               HasSubstr("u0001"))));
+  spec.discovery_socket = "/other/taskmesh-discovery.sock";
+  EXPECT_THAT(*build_bootstrap(spec), HasSubstr("/other/taskmesh-discovery.sock"));
+}
+
 TEST(Bootstrap, GivesEachProxyWhatIsItsOwnAndWritesItAsJsonWants) {
   BootstrapSpec first = usual_spec();
   first.access_log_socket = "/tmp/first.sock";

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <fstream>
@@ -54,6 +55,16 @@ std::string text_at(const json::value& document, std::string_view pointer) {
   return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
 }
 
+// Whether one of Envoy's own clusters leads to that Unix socket.
+bool has_pipe(const json::value& envoy, std::string_view path) {
+  boost::system::error_code missing;
+  const json::value* clusters = envoy.find_pointer("/staticResources/clusters", missing);
+  if (clusters == nullptr || !clusters->is_array()) return false;
+  return std::ranges::any_of(clusters->get_array(), [&](const json::value& cluster) {
+    return text_at(cluster, "/loadAssignment/endpoints/0/lbEndpoints/0/endpoint/address/pipe/path") == path;
+  });
+}
+
 }  // namespace
 
 HostFacts read_host_facts() { return {loopback_has_ipv6(), cgroup_memory_limit(), find_system_ca()}; }
@@ -79,6 +90,7 @@ std::string bootstrap_request_json(const Settings& settings, const BootstrapRequ
   body["resources"] = {
       {"maxHeapSizeBytes", settings.max_memory_bytes != 0 ? settings.max_memory_bytes : request.host.max_memory_bytes}};
   body["workdir"] = request.work_dir;
+  if (!request.discovery_socket.empty()) body[kDiscoverySocket] = request.discovery_socket;
   body["metricsResources"] = {{"certPath", settings.metrics_cert_path}, {"keyPath", settings.metrics_key_path}};
   body["systemCaPath"] = settings.system_ca_path.empty() ? request.host.system_ca_path : settings.system_ca_path;
   body["ipv6Enabled"] = settings.ipv6 && request.host.has_ipv6;
@@ -86,7 +98,7 @@ std::string bootstrap_request_json(const Settings& settings, const BootstrapRequ
   return json::serialize(body);
 }
 
-Result<Bootstrap> parse_bootstrap_answer(std::string_view body) {
+Result<Bootstrap> parse_bootstrap_answer(std::string_view body, std::string_view discovery_socket) {
   const auto wrong = [](std::string what) {
     return error(ErrorKind::Unavailable, "the control plane's answer to the bootstrap request " + std::move(what));
   };
@@ -103,6 +115,7 @@ Result<Bootstrap> parse_bootstrap_answer(std::string_view body) {
   bootstrap.envoy_yaml = *yaml;
   bootstrap.networking_address = text_at(document, "/kumaSidecarConfiguration/networking/address");
   bootstrap.admin_socket = text_at(*envoy, "/admin/address/pipe/path");
+  bootstrap.uses_discovery_socket = !discovery_socket.empty() && has_pipe(*envoy, discovery_socket);
   if (bootstrap.admin_socket.empty()) {
     bootstrap.admin_address.address = text_at(*envoy, "/admin/address/socketAddress/address");
     boost::system::error_code missing;

@@ -29,10 +29,14 @@ struct BootstrapRequest {
   Secret token;            // empty: none
   std::string token_path;  // where Envoy may read it again
   std::string ca_cert;
-  std::string work_dir;  // absolute
+  std::string work_dir;          // absolute
+  std::string discovery_socket;  // where Envoy can have its discovery from us; empty: nowhere
 };
 // Holds the token: never log it.
 std::string bootstrap_request_json(const Settings& settings, const BootstrapRequest& request);
+
+// Field of the request that offers the socket. A stock control plane overlooks it, and Envoy connects by itself.
+inline constexpr const char* kDiscoverySocket = "taskmeshDiscoverySocket";
 
 // Header of a control plane that hears Envoy's version from Envoy, and needs it from nobody else. In its answer to a
 // bootstrap request; any value.
@@ -44,9 +48,11 @@ struct Bootstrap {
   SocketAddress admin_address;     // an address
   std::string networking_address;  // of the Dataplane, as the control plane sees it; may be empty
   bool needs_no_version = false;   // who answered
-  std::shared_ptr<wire::KeptConnection> connection = nullptr;  // that it came by, for the reports; may be null
+  bool uses_discovery_socket = false;
+  std::shared_ptr<wire::KeptConnection> connection = nullptr;  // that it came by, for all streams; may be null
 };
-Result<Bootstrap> parse_bootstrap_answer(std::string_view body);
+// `discovery_socket`: what was offered.
+Result<Bootstrap> parse_bootstrap_answer(std::string_view body, std::string_view discovery_socket = {});
 
 // What a refused request means, in words of a person. Invalid: asking again is useless.
 Error explain_bootstrap_refusal(int status, std::string_view body, const std::string& cp_address);

@@ -49,7 +49,7 @@ struct BootstrapClient::State : std::enable_shared_from_this<State> {
   void on_response(Result<wire::Response> response, std::shared_ptr<wire::KeptConnection> connection) {
     if (!on_done) return;
     if (response && response->status == 200) {
-      auto bootstrap = parse_bootstrap_answer(response->body);
+      auto bootstrap = parse_bootstrap_answer(response->body, discovery_socket);
       if (bootstrap) {
         bootstrap->needs_no_version = response->headers.find(kNeedsNoVersion).has_value();
         bootstrap->connection = std::move(connection);
@@ -89,6 +89,7 @@ struct BootstrapClient::State : std::enable_shared_from_this<State> {
   Backoff backoff;
   SteadyTime give_up_at;
   std::function<Result<std::string>()> make_body;
+  std::string discovery_socket;
   OnDone on_done;
   wire::Timer timer;
   std::string last_said;
@@ -102,8 +103,10 @@ BootstrapClient::BootstrapClient(wire::EventLoop& loop, wire::Strand strand, Clo
 
 BootstrapClient::~BootstrapClient() { state_->on_done = nullptr; }
 
-void BootstrapClient::start(std::function<Result<std::string>()> make_body, OnDone on_done) {
+void BootstrapClient::start(std::function<Result<std::string>()> make_body, std::string discovery_socket,
+                            OnDone on_done) {
   state_->make_body = std::move(make_body);
+  state_->discovery_socket = std::move(discovery_socket);
   state_->on_done = std::move(on_done);
   state_->ask();
 }

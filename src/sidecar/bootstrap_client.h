@@ -33,8 +33,8 @@ class BootstrapClient {
   BootstrapClient(wire::EventLoop& loop, wire::Strand strand, Clock& clock, const Settings& settings,
                   wire::TlsClientSettings tls);
   ~BootstrapClient();
-  // `make_body` is called for each try: a token file may have a new content.
-  void start(std::function<Result<std::string>()> make_body, OnDone on_done);
+  // `make_body` is called for each try: a token file may have a new content. `discovery_socket`: what it offers.
+  void start(std::function<Result<std::string>()> make_body, std::string discovery_socket, OnDone on_done);
 
  private:
   struct State;

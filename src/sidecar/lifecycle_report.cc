@@ -29,8 +29,8 @@ proto::ProxyReport::State state_of(Standing standing) {
 }  // namespace
 
 struct LifecycleReport::State : std::enable_shared_from_this<State> {
-  State(wire::EventLoop& loop_in, wire::Strand strand_in, ReportSettings settings_in, ReportEvents events_in)
-      : loop(loop_in), strand(std::move(strand_in)), settings(std::move(settings_in)), events(std::move(events_in)) {}
+  State(wire::Strand strand_in, ReportSettings settings_in, ReportEvents events_in)
+      : strand(std::move(strand_in)), settings(std::move(settings_in)), events(std::move(events_in)) {}
 
   // What happens on a stream, brought to our strand. `attempt` tells the events of an old stream from those of the new.
   struct Receiver final : wire::GrpcEvents {
@@ -57,17 +57,10 @@ struct LifecycleReport::State : std::enable_shared_from_this<State> {
     ++attempt;
     sequence = 0;
     answered = false;
-    wire::GrpcClientSettings connection;
-    connection.url = settings.cp_address;
-    connection.tls = settings.tls;
-    connection.connect_timeout = std::chrono::seconds(5);
-    connection.keepalive_interval = std::chrono::seconds(10);
-    connection.over = std::exchange(settings.connection, nullptr);
     wire::Headers metadata;
     const Secret token = settings.read_token();
     if (!token.empty()) metadata.add("authorization", token.reveal());
-    stream = wire::open_grpc_stream(loop, std::move(connection), kPath, std::move(metadata),
-                                    std::make_unique<Receiver>(weak_from_this(), attempt));
+    stream = settings.channel->open(kPath, std::move(metadata), std::make_unique<Receiver>(weak_from_this(), attempt));
     send();
   }
 
@@ -112,6 +105,7 @@ struct LifecycleReport::State : std::enable_shared_from_this<State> {
     if (status.code == kUnimplemented) {
       MESH_LOG_INFO("sidecar", "this control plane takes no life cycle reports; it will learn of us by health checks");
       supported = false;
+      settings.channel = nullptr;  // nothing else may need it
       events.on_not_supported();
       return;
     }
@@ -129,7 +123,6 @@ struct LifecycleReport::State : std::enable_shared_from_this<State> {
     });
   }
 
-  wire::EventLoop& loop;
   wire::Strand strand;
   ReportSettings settings;
   ReportEvents events;
@@ -143,9 +136,8 @@ struct LifecycleReport::State : std::enable_shared_from_this<State> {
   std::vector<std::uint32_t> unavailable_ports;
 };
 
-LifecycleReport::LifecycleReport(wire::EventLoop& loop, wire::Strand strand, ReportSettings settings,
-                                 ReportEvents events)
-    : state_(std::make_shared<State>(loop, std::move(strand), std::move(settings), std::move(events))) {}
+LifecycleReport::LifecycleReport(wire::Strand strand, ReportSettings settings, ReportEvents events)
+    : state_(std::make_shared<State>(std::move(strand), std::move(settings), std::move(events))) {}
 
 LifecycleReport::~LifecycleReport() {
   state_->ended = true;

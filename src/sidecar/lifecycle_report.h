@@ -12,8 +12,8 @@
 #include "base/ids.h"
 #include "sidecar/bootstrap_client.h"
 #include "sidecar/lifecycle.h"
-#include "wire/client.h"
 #include "wire/event_loop.h"
+#include "wire/grpc_channel.h"
 
 namespace mesh::sidecar {
 
@@ -24,18 +24,17 @@ struct ReportEvents {
 };
 
 struct ReportSettings {
-  std::string cp_address;
-  wire::TlsClientSettings tls;
+  std::string cp_address;  // for messages
+  std::shared_ptr<wire::GrpcChannel> channel;
   std::string mesh, name;
   ProxyRole proxy_type = ProxyRole::Dataplane;
-  std::function<Secret()> read_token;  // for each connection: a token file may have a new content
-  std::shared_ptr<wire::KeptConnection> connection = nullptr;  // for the first stream, if it still stands
+  std::function<Secret()> read_token;  // for each stream: a token file may have a new content
 };
 
 // Used on its strand; events come on it.
 class LifecycleReport {
  public:
-  LifecycleReport(wire::EventLoop& loop, wire::Strand strand, ReportSettings settings, ReportEvents events);
+  LifecycleReport(wire::Strand strand, ReportSettings settings, ReportEvents events);
   ~LifecycleReport();
 
   void tell(Standing standing, std::string reason, std::vector<std::uint32_t> unavailable_ports);

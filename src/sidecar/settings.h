@@ -49,6 +49,7 @@ struct Settings {
   std::string work_dir;  // empty: a temporary one, removed at the end
   Duration drain_time = kDefaultDrainTime;
   bool delta_xds = true;
+  bool carry_discovery = true;  // over our own connection, when the control plane knows how
   bool bind_outbounds = false;
   bool dns_enabled = false;    // serve the names of the mesh ourselves
   std::uint32_t dns_port = 0;  // on 127.0.0.1; 0: kDefaultDnsPort

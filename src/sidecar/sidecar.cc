@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "sidecar/access_log_relay.h"
 #include "sidecar/bootstrap_client.h"
+#include "sidecar/discovery_carrier.h"
 #include "sidecar/envoy_admin.h"
 #include "sidecar/envoy_log.h"
 #include "sidecar/inbound_probe.h"
@@ -50,6 +51,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     MESH_RETURN_IF_ERROR(settings.auth_type == "aws" ? prepare_role_proof() : prepare_token());
     MESH_RETURN_IF_ERROR(prepare_tls());
     request.work_dir = work_dir->path();
+    prepare_discovery();
     MESH_TRY(access_logs,
              AccessLogRelay::open(strand, around.clock,
                                   access_log_path(request.work_dir, request.resource.name, request.resource.mesh)));
@@ -59,6 +61,15 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
       return with_context(std::move(listening).error(), "opening the readiness port (KUMA_READINESS_PORT)");
     readiness = std::move(*listening);
     return prepare_names();
+  }
+
+  void prepare_discovery() {
+    if (!settings.carry_discovery) return;
+    request.discovery_socket = DiscoveryCarrier::socket_in(request.work_dir);
+    if (request.discovery_socket.empty())
+      MESH_LOG_INFO("sidecar",
+                    "Envoy has its own connection for discovery: the path of the work directory is too long "
+                    "for a socket in it");
   }
 
   Status prepare_names() {
@@ -158,6 +169,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
           }
           return bootstrap_request_json(settings, request);
         },
+        request.discovery_socket,
         [weak = weak_from_this()](Result<Bootstrap> bootstrap) {
           if (const auto self = weak.lock()) self->on_bootstrap(std::move(bootstrap));
         });
@@ -202,7 +214,17 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     if (!file) return give_up(std::move(file).error());
     admin.emplace(around.loop, strand, *answer);
     probe.emplace(request.resource.inbounds);
-    connection = std::move(answer->connection);
+    channel = wire::GrpcChannel::make(around.loop, {.url = settings.cp_address,
+                                                    .tls = tls,
+                                                    .connect_timeout = std::chrono::seconds(5),
+                                                    .keepalive_interval = std::chrono::seconds(10),
+                                                    .over = std::move(answer->connection)});
+    if (answer->uses_discovery_socket) {
+      auto listening = DiscoveryCarrier::listen(around.loop, request.discovery_socket, channel, credential_reader());
+      if (!listening) return give_up(with_context(std::move(listening).error(), "opening the socket for discovery"));
+      carrier = std::move(*listening);
+      MESH_LOG_DEBUG("sidecar", "discovery of Envoy is carried, by {}", request.discovery_socket);
+    }
     start_envoy(*file);
     if (resolver)
       names.emplace(around.loop, strand, work_dir->path(),
@@ -329,7 +351,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
 
   void tell(Standing standing, std::string reason) {
     readiness->set(standing);
-    if (!report) report.emplace(around.loop, strand, report_settings(), report_events());
+    if (!report) report.emplace(strand, report_settings(), report_events());
     std::vector<std::uint32_t> ports = unavailable_ports;
     ports.insert(ports.end(), silent_apps.begin(), silent_apps.end());
     report->tell(standing, std::move(reason), std::move(ports));
@@ -337,18 +359,20 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
 
   ReportSettings report_settings() {
     return {.cp_address = settings.cp_address,
-            .tls = tls,
+            .channel = std::exchange(channel, nullptr),
             .mesh = request.resource.mesh,
             .name = request.resource.name,
             .proxy_type = settings.proxy_type,
-            .read_token =
-                [path = request.token_path, is_role_proof = role_proof.has_value()] {
-                  if (path.empty()) return Secret();
-                  auto token = read_credential(path, is_role_proof);
-                  if (!token) MESH_LOG_WARN("sidecar", "{}", token.error().message());
-                  return token ? std::move(*token) : Secret();
-                },
-            .connection = std::move(connection)};
+            .read_token = credential_reader()};
+  }
+
+  std::function<Secret()> credential_reader() const {
+    return [path = request.token_path, is_role_proof = role_proof.has_value()] {
+      if (path.empty()) return Secret();
+      auto token = read_credential(path, is_role_proof);
+      if (!token) MESH_LOG_WARN("sidecar", "{}", token.error().message());
+      return token ? std::move(*token) : Secret();
+    };
   }
 
   ReportEvents report_events() {
@@ -377,6 +401,7 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
     timers.clear();
     task_watch.reset();
     names.reset();
+    carrier.reset();
     if (!access_logs) return on_exit(exit_code);
     access_logs->flush(kFlushAccessLogs, [weak = weak_from_this(), exit_code] {
       if (const auto self = weak.lock()) self->on_exit(exit_code);
@@ -402,7 +427,8 @@ struct Sidecar::State : std::enable_shared_from_this<State> {
   std::unique_ptr<ReadinessServer> readiness;
   std::unique_ptr<Process> version_process, envoy;
   std::optional<BootstrapClient> bootstrap_client;
-  std::shared_ptr<wire::KeptConnection> connection;  // that the bootstrap came by, until the reports have it
+  std::shared_ptr<wire::GrpcChannel> channel;  // begins with the bootstrap's connection; until the reports have it
+  std::unique_ptr<DiscoveryCarrier> carrier;
   std::optional<EnvoyAdmin> admin;
   std::optional<InboundProbe> probe;
   std::unique_ptr<Resolver> resolver;

@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <csignal>
+#include <filesystem>
 #include <mutex>
 #include <set>
 
@@ -24,6 +25,8 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 namespace json = boost::json;
 namespace proto = taskmesh::proxy::v1;
+
+constexpr const char* kDeltaPath = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 
 // What several threads write and the test waits for.
 class Witness {
@@ -160,6 +163,11 @@ class SidecarFlow : public testing::Test {
         return std::make_unique<ReportReceiver>(*this, std::move(stream));
       };
     }
+    services[kDeltaPath] = [this](std::shared_ptr<wire::GrpcStream> stream) {
+      witness.saw("discovery of " + std::string(stream->headers().find("authorization").value_or("none")));
+      witness.saw("discovery over " + std::to_string(stream->peer().port));
+      return std::make_unique<DiscoveryReceiver>(std::move(stream));
+    };
     control_plane =
         wire::Server::listen_tls(
             loop, {.name = "cp", .address = "127.0.0.1", .port = 0, .limits = {}},
@@ -182,18 +190,52 @@ class SidecarFlow : public testing::Test {
       response.body = "mesh: mesh \"default\" does not exist";
       return response;
     }
-    const std::string yaml =
+    std::string yaml =
         "admin:\n  address:\n    socketAddress: {address: 127.0.0.1, portValue: " + std::to_string(admin_port) + "}\n";
+    if (const std::string socket = offered_socket(); carries && !socket.empty())
+      yaml +=
+          "staticResources: {clusters: [{loadAssignment: {endpoints: [{lbEndpoints: [{endpoint: {address: {pipe: "
+          "{path: " +
+          socket + "}}}}]}]}}]}\n";
     if (!is_stock) response.headers.add(kNeedsNoVersion, "1");
     response.body =
         json::serialize(json::value{{"bootstrap", base64_encode(yaml)}, {"kumaSidecarConfiguration", json::object()}});
     return response;
   }
 
+  std::string offered_socket() const {
+    const auto body = json::parse(asked.body);
+    const auto* socket = body.as_object().if_contains(kDiscoverySocket);
+    return socket == nullptr ? std::string() : std::string(socket->as_string());
+  }
+
+  // Says of each stream of discovery who came and over which connection, and sends back what comes.
+  struct DiscoveryReceiver final : wire::GrpcEvents {
+    explicit DiscoveryReceiver(std::shared_ptr<wire::GrpcStream> stream_in) : stream(std::move(stream_in)) {}
+    void on_message(std::string message) override { stream->send({make_bytes("<" + message + ">")}); }
+    void on_closed(const wire::GrpcStatus&) override { stream.reset(); }
+    std::shared_ptr<wire::GrpcStream> stream;
+  };
+  // An Envoy that has found the socket in its bootstrap.
+  struct DiscoveryStream final : wire::GrpcEvents {
+    explicit DiscoveryStream(Witness& witness_in) : witness(witness_in) {}
+    void on_message(std::string message) override { witness.saw("Envoy got " + message); }
+    void on_closed(const wire::GrpcStatus& status) override {
+      witness.saw("Envoy's stream ended with " + std::to_string(status.code));
+    }
+    Witness& witness;
+  };
+  void open_discovery() {
+    discovery = wire::open_grpc_stream(loop, {.url = "http://any:1", .unix_socket = offered_socket(), .tls = {}},
+                                       kDeltaPath, {}, std::make_unique<DiscoveryStream>(witness));
+    discovery->send({make_bytes("clusters")});
+  }
+
   struct ReportReceiver final : wire::GrpcEvents {
     ReportReceiver(SidecarFlow& test_in, std::shared_ptr<wire::GrpcStream> stream_in)
         : test(test_in), stream(std::move(stream_in)) {
       test.witness.saw("authorization " + std::string(stream->headers().find("authorization").value_or("none")));
+      test.witness.saw("report over " + std::to_string(stream->peer().port));
     }
     void on_message(std::string message) override {
       proto::ProxyReport report;
@@ -233,6 +275,7 @@ class SidecarFlow : public testing::Test {
   Settings settings;
   bool takes_reports = true;
   bool is_stock = false;  // the control plane
+  bool carries = true;
   std::atomic<bool> confirms = true;
   std::atomic<int> refuse_times = 0;
   int refuse_status = 422;
@@ -241,8 +284,41 @@ class SidecarFlow : public testing::Test {
   int admin_port = 0;
   std::unique_ptr<wire::Server> inbound, control_plane;
   FakeRunner runner{witness};
+  std::shared_ptr<wire::GrpcStream> discovery;
   std::optional<Sidecar> sidecar;
 };
+
+TEST_F(SidecarFlow, CarriesDiscoveryOverTheConnectionOfBootstrapAndReports) {
+  start_control_plane();
+  ASSERT_TRUE(start());
+  ASSERT_TRUE(witness.has("READY"));
+  open_discovery();
+  EXPECT_TRUE(witness.has("Envoy got <clusters>"));
+  const std::string port = std::to_string(asked.peer.port);
+  EXPECT_TRUE(witness.has("report over " + port));
+  EXPECT_TRUE(witness.has("discovery over " + port));
+  EXPECT_TRUE(witness.has("discovery of e30.e30.c2ln")) << "the manager's credential, which Envoy does not have";
+
+  control_plane.reset();
+  EXPECT_TRUE(witness.has("Envoy's stream ended with 14")) << "and Envoy comes back by itself";
+}
+
+TEST_F(SidecarFlow, OffersNoSocketWhenItIsNotToCarry) {
+  settings.carry_discovery = false;
+  start_control_plane();
+  ASSERT_TRUE(start());
+  ASSERT_TRUE(witness.has("READY"));
+  EXPECT_EQ(offered_socket(), "");
+}
+
+TEST_F(SidecarFlow, OpensNoSocketForAControlPlaneThatOverlooksTheOffer) {
+  carries = false;
+  start_control_plane();
+  ASSERT_TRUE(start());
+  ASSERT_TRUE(witness.has("READY"));
+  ASSERT_NE(offered_socket(), "");
+  EXPECT_FALSE(std::filesystem::exists(offered_socket()));
+}
 
 TEST_F(SidecarFlow, BecomesReadyAndLeavesInGoodOrder) {
   start_control_plane();

@@ -182,6 +182,7 @@ TEST(BootstrapRequestTest, HasTheFieldsOfTheStockRequest) {
   EXPECT_EQ(body.at("workdir"), "/tmp/x");
   EXPECT_EQ(body.at("resources").at("maxHeapSizeBytes"), 512);
   EXPECT_FALSE(body.contains("dnsPort")) << "there is no DNS server here";
+  EXPECT_FALSE(body.contains("taskmeshDiscoverySocket")) << "there is none";
 }
 
 std::string answer_with(std::string_view yaml) {
@@ -198,6 +199,21 @@ TEST(BootstrapAnswerTest, SaysWhereEnvoysAdminWillBe) {
       answer_with("admin:\n  address:\n    socketAddress:\n      address: 127.0.0.1\n      portValue: 9901\n"));
   ASSERT_TRUE(bootstrap) << bootstrap.error().message();
   EXPECT_EQ(bootstrap->admin_address, (SocketAddress{"127.0.0.1", 9901}));
+}
+
+TEST(BootstrapAnswerTest, SaysWhetherDiscoveryComesOverTheSocketThatWasOffered) {
+  const std::string answer = answer_with(R"(
+admin: {address: {pipe: {path: /tmp/x/admin.sock}}}
+staticResources:
+  clusters:
+    - {name: logs, loadAssignment: {endpoints: [{lbEndpoints: [{endpoint: {address: {pipe: {path: /tmp/x/logs.sock}}}}]}]}}
+    - {name: ads_cluster, loadAssignment: {endpoints: [{lbEndpoints: [{endpoint: {address: {pipe: {path: /tmp/x/ads.sock}}}}]}]}}
+)");
+  EXPECT_TRUE(parse_bootstrap_answer(answer, "/tmp/x/ads.sock")->uses_discovery_socket);
+  EXPECT_FALSE(parse_bootstrap_answer(answer, "/tmp/y/ads.sock")->uses_discovery_socket);
+  EXPECT_FALSE(parse_bootstrap_answer(answer)->uses_discovery_socket);
+  const std::string direct = answer_with("admin: {address: {pipe: {path: /tmp/x/admin.sock}}}");
+  EXPECT_FALSE(parse_bootstrap_answer(direct, "/tmp/x/ads.sock")->uses_discovery_socket);
 }
 
 TEST(BootstrapAnswerTest, IsRefusedWhenItIsNotOne) {

@@ -57,6 +57,38 @@ class Restart(MeshCase):
         lab.wait_for(lambda: task.name not in self.instances_in(10), f"{task.name} is forgotten")
 
 
+class OneConnection(MeshCase):
+    mtls = True
+
+    def connections_of(self, task):
+        """To the control plane's port, of everything in the task."""
+        with lab.inside(task.name), open("/proc/thread-self/net/tcp") as table:
+            lines = [line.split() for line in table][1:]
+        established = "01"
+        return sum(line[3] == established and line[2].endswith(f":{5678:04X}") for line in lines)
+
+    def assert_all_have_one(self):
+        for task in (*self.kv, self.app):
+            self.assertEqual(self.connections_of(task), 1, task.name)
+
+    def test_carries_discovery_and_reports_and_does_so_again_after_a_loss(self):
+        self.assert_all_have_one()
+        self.assertNotIn("authorization", (self.kv[0].directory / "bootstrap.yaml").read_text(), "Envoy needs no token")
+        self.control_plane.kill()
+        lab.wait_for(lambda: self.app.stat("control_plane.connected_state") == 0, "demo-app's Envoy has lost the control plane")
+        self.control_plane.start().wait_until_ready()
+        for task in (*self.kv, self.app):
+            lab.wait_for(lambda task=task: task.stat("control_plane.connected_state") == 1 and self.connections_of(task) == 1,
+                         f"{task.name} is back, over one connection")
+        fresh = self.new_task("kv").start().wait_until_ready()
+        self.wait_for_instance(fresh.name)
+
+    def test_is_two_when_the_sidecar_is_not_to_carry(self):
+        task = self.new_task("kv").start(environment={"KMESH_DATAPLANE_CARRY_DISCOVERY": "false"}).wait_until_ready()
+        self.wait_for_instance(task.name)
+        self.assertEqual(self.connections_of(task), 2)
+
+
 class Sidecar(MeshCase):
     def test_waits_for_a_control_plane_that_comes_later(self):
         task = self.new_task("kv")
