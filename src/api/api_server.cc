@@ -33,14 +33,16 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(wire::EventLoop& loop, ApiPa
                                                     ApiListeners listeners) {
   auto state = std::make_unique<State>(parts, std::move(settings), listeners);
   if (listeners.http) {
-    wire::ServerSettings where{"api", listeners.http_address, listeners.http_port, listeners.limits};
+    wire::ServerSettings where{
+        .name = "api", .address = listeners.http_address, .port = listeners.http_port, .limits = listeners.limits};
     auto opened = wire::Server::listen(loop, std::move(where), state->handler());
     if (!opened) return with_context(std::move(opened).error(), "apiServer.http.port (KUMA_API_SERVER_HTTP_PORT)");
     state->http = *std::move(opened);
     MESH_LOG_INFO("api", "listening on http://{}:{}", listeners.http_address, state->http->port());
   }
   if (listeners.https) {
-    wire::ServerSettings where{"api", listeners.https_address, listeners.https_port, listeners.limits};
+    wire::ServerSettings where{
+        .name = "api", .address = listeners.https_address, .port = listeners.https_port, .limits = listeners.limits};
     auto opened = wire::Server::listen_tls(loop, std::move(where), listeners.tls, state->handler());
     if (!opened) return with_context(std::move(opened).error(), "apiServer.https.port (KUMA_API_SERVER_HTTPS_PORT)");
     state->https = *std::move(opened);
