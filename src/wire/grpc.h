@@ -44,7 +44,7 @@ class GrpcEvents {
  public:
   virtual ~GrpcEvents() = default;
   virtual void on_message(std::string message) = 0;
-  virtual void on_half_closed() {}                       // the peer will send no more
+  virtual void on_half_closed() {}  // the peer will send no more
   virtual void on_all_sent() {}  // nothing waits to be sent any more. Amid sending: what follows from it must be posted
   virtual void on_closed(const GrpcStatus& status) = 0;  // the stream or its connection is gone; the last call
 };

@@ -17,8 +17,8 @@ class Http2GrpcStream;
 class GrpcCarrier {
  public:
   virtual ~GrpcCarrier() = default;
-  virtual void on_output(Http2GrpcStream& stream) = 0;  // there are messages to take
-  virtual void on_finish(Http2GrpcStream& stream) = 0;  // finish_status() is set
+  virtual void on_output(Http2GrpcStream& stream) = 0;     // there are messages to take
+  virtual void on_finish(Http2GrpcStream& stream) = 0;     // finish_status() is set
   virtual void on_reading(Http2GrpcStream& /*stream*/) {}  // is_read() has changed
 };
 
