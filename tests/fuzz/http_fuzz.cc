@@ -83,11 +83,15 @@ std::unique_ptr<Protocol> make_protocol(const std::shared_ptr<Host>& host, unsig
                                [](Result<Response>) {});
     }
     default: {
-      auto stream = std::make_shared<Http2GrpcStream>(host->strand(), Headers(), 4096);
-      stream->set_events(std::make_unique<Echo>(stream));
-      return std::make_unique<GrpcClientSession>(*host,
-                                                 Http2Keepalive{std::chrono::minutes(1), std::chrono::minutes(1)},
-                                                 GrpcClientSession::Call{"http", "host", "/s/m", {}}, stream);
+      constexpr Http2Keepalive keepalive{std::chrono::minutes(1), std::chrono::minutes(1)};
+      auto session = std::make_unique<GrpcClientSession>(*host, keepalive);
+      for (const bool reads : {true, false}) {
+        auto stream = std::make_shared<Http2GrpcStream>(host->strand(), Headers(), 4096);
+        stream->set_events(std::make_unique<Echo>(stream));
+        session->open({"http", "host", "/s/m", {}}, keepalive, stream);
+        stream->set_reading(reads);
+      }
+      return session;
     }
   }
 }
