@@ -4,53 +4,21 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <condition_variable>
-#include <deque>
 #include <filesystem>
-#include <mutex>
 #include <set>
 
 #include "base/bytes.h"
 #include "wire/client.h"
+#include "wire/test_peers.h"
 
 namespace mesh::sidecar {
 namespace {
-
-using namespace std::chrono_literals;
 
 constexpr const char* kDelta = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 constexpr const char* kHealth = "/envoy.service.health.v3.HealthDiscoveryService/StreamHealthCheck";
 constexpr int kUnimplemented = 12, kUnavailable = 14, kDenied = 7;
 
-// What another thread puts in and the test takes out.
-template <class T>
-class Box {
- public:
-  void put(T value) {
-    std::lock_guard lock(mutex_);
-    values_.push_back(std::move(value));
-    changed_.notify_all();
-  }
-  T take() {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, 20s, [this] { return !values_.empty(); })) {
-      ADD_FAILURE() << "nothing came";
-      return T();
-    }
-    T value = std::move(values_.front());
-    values_.pop_front();
-    return value;
-  }
-  std::size_t size() {
-    std::lock_guard lock(mutex_);
-    return values_.size();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<T> values_;
-};
+using wire::test::Box;
 
 struct Seen {
   Box<std::string> messages;
