@@ -43,7 +43,7 @@ Status DataplaneCleanup::load(ProxyRole type) {
     const SystemTime seen = row->subscriptions.back().disconnect_time.value_or(clock_.now());
     const ProxyId proxy{resource.key.mesh, resource.key.name, type};
     proxies_.load(proxy, registered_itself, clock_.now() - seen, clock_.steady());
-    if (row->live && row->is_online()) proxies_.on_live(proxy, true);
+    if (row->live && row->is_online()) proxies_.on_live(proxy, true, clock_.steady());
   }
   return {};
 }

@@ -1,5 +1,6 @@
 #include "controllers/offline_proxies.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace mesh {
@@ -20,8 +21,9 @@ void OfflineProxies::on_disconnected(const ProxyId& proxy, SteadyTime now) {
   judge(proxy);
 }
 
-void OfflineProxies::on_live(const ProxyId& proxy, bool live) {
-  records_[proxy].live = live;
+void OfflineProxies::on_live(const ProxyId& proxy, bool live, SteadyTime now) {
+  Record& record = records_[proxy];
+  if (std::exchange(record.live, live) && !live) record.idle_since = now;
   judge(proxy);
 }
 
@@ -64,11 +66,13 @@ void OfflineProxies::load(const ProxyId& proxy, bool registered_itself, Duration
 
 std::optional<SteadyTime> OfflineProxies::due_of(const Record& record) const {
   if (record.connected || record.elsewhere || !record.offline_since) return std::nullopt;
-  const auto after = [&](Duration time) {
-    return *record.offline_since + std::chrono::duration_cast<SteadyTime::duration>(time);
+  const auto after = [since = *record.offline_since](Duration time) {
+    return since + std::chrono::duration_cast<SteadyTime::duration>(time);
   };
   if (record.registered_itself && record.left) return after(settings_.after_goodbye);
-  if (record.registered_itself && !record.live) return after(settings_.after_silence);
+  if (record.registered_itself && !record.live)
+    return after(settings_.after_silence) +
+           std::max(record.idle_since.value_or(SteadyTime{}) - *record.offline_since, SteadyTime::duration::zero());
   if (settings_.after_all == Duration::zero()) return std::nullopt;
   return after(settings_.after_all);
 }

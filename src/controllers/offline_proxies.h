@@ -17,8 +17,10 @@ namespace mesh {
 
 struct OfflineSettings {
   Duration after_goodbye = std::chrono::seconds(1);
-  Duration after_silence = std::chrono::seconds(10);  // of a proxy that registered itself
-  Duration after_all = std::chrono::hours(72);        // of any other; zero: never
+  // Of a proxy that registered itself, since it is both offline and without traffic: one that was given up late, since
+  // the control plane that it was connected to was cut off, may be on its way to us.
+  Duration after_silence = std::chrono::seconds(10);
+  Duration after_all = std::chrono::hours(72);  // of any other; zero: never
 };
 
 class OfflineProxies {
@@ -27,7 +29,7 @@ class OfflineProxies {
 
   void on_connected(const ProxyId& proxy, bool registered_itself);
   void on_disconnected(const ProxyId& proxy, SteadyTime now);  // its last stream
-  void on_live(const ProxyId& proxy, bool live);
+  void on_live(const ProxyId& proxy, bool live, SteadyTime now);
   void on_leaving(const ProxyId& proxy);
   // What another control plane says of a proxy that came to it last; `is_ours`: it came to us since.
   void on_elsewhere(const ProxyId& proxy, bool is_ours, bool connected, bool registered_itself, SteadyTime now);
@@ -44,7 +46,7 @@ class OfflineProxies {
  private:
   struct Record {
     bool connected = false, elsewhere = false, registered_itself = false, live = false, left = false;
-    std::optional<SteadyTime> offline_since;
+    std::optional<SteadyTime> offline_since, idle_since;  // idle: it got traffic once, and does not any more
   };
   std::optional<SteadyTime> due_of(const Record& record) const;
   void judge(const ProxyId& proxy);

@@ -35,11 +35,21 @@ TEST_F(OfflineProxiesTest, ADataplaneThatItsProxyRegisteredGoesShortlyAfterTheGo
 
 TEST_F(OfflineProxiesTest, OneThatIsCutOffKeepsItsDataplaneWhileItMayGetTraffic) {
   proxies.on_connected(kProxy, true);
-  proxies.on_live(kProxy, true);
+  proxies.on_live(kProxy, true, now_);
   disconnect();
   EXPECT_THAT(after(1h), IsEmpty());
-  proxies.on_live(kProxy, false);
-  EXPECT_THAT(after(0s), ElementsAre(kProxy));
+  proxies.on_live(kProxy, false, now_);
+  EXPECT_THAT(after(9s), IsEmpty()) << "it may be on its way";
+  EXPECT_THAT(after(1s), ElementsAre(kProxy));
+}
+
+TEST_F(OfflineProxiesTest, OneThatIsGivenUpAtOnceGoesAsSoonAsOneThatNeverGotTraffic) {
+  proxies.on_connected(kProxy, true);
+  proxies.on_live(kProxy, true, now_);
+  proxies.on_live(kProxy, false, now_);
+  disconnect();
+  EXPECT_THAT(after(9s), IsEmpty());
+  EXPECT_THAT(after(1s), ElementsAre(kProxy));
 }
 
 TEST_F(OfflineProxiesTest, OneThatComesBackKeepsIt) {

@@ -121,7 +121,7 @@ struct Pipeline::State {
     WriterOutputs out;
     out.live = [this](const ProxyId& proxy, bool live) {
       needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_live(proxy, live); });
-      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime) { proxies.on_live(proxy, live); });
+      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime now) { proxies.on_live(proxy, live, now); });
     };
     out.certificate = [this](const ProxyId& proxy, const ProxyCertificate& certificate) {
       needs.insights.tell([=](InsightBook& book, SystemTime) {
