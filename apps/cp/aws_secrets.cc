@@ -8,6 +8,7 @@
 
 #include "aws/credentials.h"
 #include "aws/crypto.h"
+#include "aws/json.h"
 #include "base/encoding.h"
 #include "base/files.h"
 #include "base/mailbox.h"
@@ -25,11 +26,6 @@ struct TlsValue {
   Secret key;
 };
 
-std::string text_at(const boost::json::object& object, const char* name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 // None: it holds no certificate. CloudFormation fills a secret that waits for its value with something short.
 Result<std::optional<TlsValue>> read_tls(const Secret& text) {
   if (text.reveal().find("BEGIN") == std::string::npos) return std::nullopt;
@@ -37,7 +33,7 @@ Result<std::optional<TlsValue>> read_tls(const Secret& text) {
   const auto document = boost::json::parse(text.reveal(), problem);
   const auto* object = problem ? nullptr : document.if_object();
   if (object == nullptr) return invalid("", "must be a JSON object with certificate, key and ca, in PEM");
-  TlsValue out{text_at(*object, "certificate"), text_at(*object, "ca"), Secret(text_at(*object, "key"))};
+  TlsValue out{aws::text_at(*object, "certificate"), aws::text_at(*object, "ca"), Secret(aws::text_at(*object, "key"))};
   MESH_RETURN_IF_ERROR(check_key_pair(out.certificate, out.key, false));
   if (out.ca.empty()) return invalid("ca", "is missing: what sidecars check the certificate against");
   return std::optional(std::move(out));
@@ -135,7 +131,7 @@ Status save_admin_token(const std::string& api_url, const std::string& arn, aws:
   boost::system::error_code problem;
   const auto document = boost::json::parse(response->body, problem);
   const auto* object = problem ? nullptr : document.if_object();
-  const auto token = object == nullptr ? std::nullopt : base64_decode(text_at(*object, "data"));
+  const auto token = object == nullptr ? std::nullopt : base64_decode(aws::text_at(*object, "data"));
   if (!token || token->empty()) return error(ErrorKind::Internal, "the control plane told no token");
   return vault.put(arn, Secret(*token), hex_encode(aws::sha256(*token)));
 }

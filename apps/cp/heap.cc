@@ -12,8 +12,8 @@
 namespace mesh {
 namespace {
 
-constexpr int kHeaps =
-    4;  // with fewer, threads wait for each other: one in ten CPU seconds of a policy change went there
+// With two, threads waited for each other: one in ten CPU seconds of a policy change went there.
+constexpr int kHeaps = 4;
 constexpr Duration kPause = std::chrono::seconds(10);
 constexpr long kCalm = 256;      // pages in a pause
 constexpr long kWorthIt = 1024;  // four times what comes back at once, since it is used

@@ -54,21 +54,19 @@ void raise_descriptor_limit() {
   (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+int exit_code(const Status& done) { return done ? 0 : fail(done.error().message()); }
+
 int migrate(const Options& options, const std::function<Status(const settings::StoreSection&)>& what) {
   const Result<LoadedControlPlaneSettings> loaded = load(options);
   if (!loaded) return fail(loaded.error().message());
-  const Status done = what(loaded->settings.store);
-  return done ? 0 : fail(done.error().message());
+  return exit_code(what(loaded->settings.store));
 }
 
 int look_after_route53(const Options& options, Route53Command command, const std::vector<std::string>& zones) {
   const Result<LoadedControlPlaneSettings> loaded = load(options);
   if (!loaded) return fail(loaded.error().message());
-  const Status done = run_route53_command(loaded->settings, command, zones);
-  return done ? 0 : fail(done.error().message());
+  return exit_code(run_route53_command(loaded->settings, command, zones));
 }
-
-int exit_code(const Status& done) { return done ? 0 : fail(done.error().message()); }
 
 int run(const Options& options) {
   log::Settings logging;

@@ -42,15 +42,11 @@ Route53Result<XmlElement> Route53Client::send(const std::string& method, const s
         Route53Failure::Kind::AccessDenied, "no credentials for AWS Route 53: " + keys.error().message(), {}});
   }
   SigningRequest signing{
-      .method = method, .path = path, .query = query, .headers = {{"Host", endpoint_.host}}, .body = body};
-  if (!body.empty()) signing.headers.emplace_back("Content-Type", "text/xml");
-  wire::ClientRequest request;
-  request.method = method;
-  request.url = caller_.addresses.url_of("ROUTE_53", endpoint_.host) + path + (query.empty() ? "" : "?" + query);
-  request.body = std::move(body);
-  for (const auto& [name, value] : signing.headers) request.headers.add(name, value);
-  const Signature signature = sign(signing, *keys, {endpoint_.signing_region, "route53"}, caller_.clock->now());
-  for (const auto& [name, value] : signature.headers) request.headers.add(name, value);
+      .method = method, .path = path, .query = query, .headers = {{"Host", endpoint_.host}}, .body = std::move(body)};
+  if (!signing.body.empty()) signing.headers.emplace_back("Content-Type", "text/xml");
+  std::string url = caller_.addresses.url_of("ROUTE_53", endpoint_.host) + path + (query.empty() ? "" : "?" + query);
+  auto request =
+      signed_request(caller_, std::move(url), std::move(signing), &*keys, {endpoint_.signing_region, "route53"});
   request.tls.ca_pem = caller_.addresses.ca_pem();
   request.timeout = caller_.timeout;
   request.max_response_bytes = kAnswer.bytes;

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "aws/crypto.h"
+#include "aws/json.h"
 #include "base/encoding.h"
 
 namespace mesh::aws {
@@ -30,11 +31,6 @@ std::string code_of(const std::string& body) {
   return text.substr(text.find('#') == std::string::npos ? 0 : text.find('#') + 1);
 }
 
-std::string text_at(const boost::json::object& object, const char* name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 }  // namespace
 
 Result<std::string> SecretsManager::call(const std::string& arn, const std::string& operation, std::string body) {
@@ -47,27 +43,14 @@ Result<std::string> SecretsManager::call(const std::string& arn, const std::stri
       .query = {},
       .headers = {{"Host", endpoint.host}, {"Content-Type", kJson}, {"X-Amz-Target", "secretsmanager." + operation}},
       .body = std::move(body)};
-  wire::ClientRequest request;
-  request.method = signing.method;
-  request.url = caller_.addresses.url_of("SECRETS_MANAGER", endpoint.host) + "/";
-  request.body = signing.body;
-  for (const auto& [name, value] : signing.headers) request.headers.add(name, value);
-  const Signature signature = sign(signing, keys, {endpoint.signing_region, "secretsmanager"}, caller_.clock->now());
-  for (const auto& [name, value] : signature.headers) request.headers.add(name, value);
-  request.tls.ca_pem = caller_.addresses.ca_pem();
-  request.timeout = caller_.timeout;
-  request.max_response_bytes = kLargestAnswer;
-  const std::string url = request.url;
-  auto response = caller_.fetch(std::move(request));
-  if (!response) {
-    return error(ErrorKind::Unavailable,
-                 "AWS Secrets Manager cannot be reached at " + url + ": " + response.error().message());
-  }
-  if (response->status == 200) return std::move(response->body);
-  const std::string code = code_of(response->body);
-  return error(error_kind(response->status, code), operation + " of " + arn +
-                                                       ": AWS Secrets Manager answered with status " +
-                                                       std::to_string(response->status) + ", " + clean_code(code));
+  auto request = signed_request(caller_, caller_.addresses.url_of("SECRETS_MANAGER", endpoint.host) + "/",
+                                std::move(signing), &keys, {endpoint.signing_region, "secretsmanager"});
+  MESH_TRY(wire::Response response, send(caller_, "Secrets Manager", std::move(request), kLargestAnswer));
+  if (response.status == 200) return std::move(response.body);
+  const std::string code = code_of(response.body);
+  return error(error_kind(response.status, code), operation + " of " + arn +
+                                                      ": AWS Secrets Manager answered with status " +
+                                                      std::to_string(response.status) + ", " + clean_code(code));
 }
 
 Result<SecretValue> SecretsManager::get(const std::string& arn) {

@@ -101,19 +101,37 @@ std::string Addresses::url_of(const std::string& service, const std::string& hos
   return "https://" + host;
 }
 
+wire::ClientRequest signed_request(const Caller& caller, std::string url, SigningRequest signing, const KeyPair* keys,
+                                   const SigningScope& scope) {
+  wire::ClientRequest request;
+  request.method = signing.method;
+  request.url = std::move(url);
+  for (const auto& [name, value] : signing.headers) request.headers.add(name, value);
+  if (keys != nullptr) {
+    const Signature signature = sign(signing, *keys, scope, caller.clock->now());
+    for (const auto& [name, value] : signature.headers) request.headers.add(name, value);
+  }
+  request.body = std::move(signing.body);
+  return request;
+}
+
+Result<wire::Response> send(const Caller& caller, const std::string& service, wire::ClientRequest request,
+                            std::size_t largest_answer) {
+  request.tls.ca_pem = caller.addresses.ca_pem();
+  request.timeout = caller.timeout;
+  request.max_response_bytes = largest_answer;
+  const std::string url = request.url;
+  auto response = caller.fetch(std::move(request));
+  if (response) return response;
+  return error(ErrorKind::Unavailable,
+               "AWS " + service + " cannot be reached at " + url + ": " + response.error().message());
+}
+
 Result<XmlElement> call_query(const Caller& caller, const QueryCall& call, const KeyPair* keys) {
   SigningRequest signing{.method = "POST", .path = "/", .query = {}, .headers = {}, .body = form_encode(call.form)};
   signing.headers = {{"Host", call.endpoint.host}, {"Content-Type", kForm}};
-  wire::ClientRequest request;
-  request.method = signing.method;
-  request.url = caller.addresses.url_of(call.service, call.endpoint.host) + "/";
-  request.body = signing.body;
-  for (const auto& [name, value] : signing.headers) request.headers.add(name, value);
-  if (keys != nullptr) {
-    const Signature signature =
-        sign(signing, *keys, {call.endpoint.signing_region, call.signing_service}, caller.clock->now());
-    for (const auto& [name, value] : signature.headers) request.headers.add(name, value);
-  }
+  auto request = signed_request(caller, caller.addresses.url_of(call.service, call.endpoint.host) + "/",
+                                std::move(signing), keys, {call.endpoint.signing_region, call.signing_service});
   return send_query(caller, call.service, call.form.empty() ? std::string() : call.form.front().second,
                     std::move(request));
 }
@@ -124,15 +142,10 @@ Result<XmlElement> send_query(const Caller& caller, const std::string& service, 
   const auto count = [&](CallResult result) {
     if (caller.counters) caller.counters->note(operation, result, caller.clock->steady() - begin);
   };
-  request.tls.ca_pem = caller.addresses.ca_pem();
-  request.timeout = caller.timeout;
-  request.max_response_bytes = kLargestAnswer;
-  const std::string url = request.url;
-  auto response = caller.fetch(std::move(request));
+  auto response = send(caller, service, std::move(request), kLargestAnswer);
   if (!response) {
     count(CallResult::Unavailable);
-    return error(ErrorKind::Unavailable,
-                 "AWS " + service + " cannot be reached at " + url + ": " + response.error().message());
+    return response.error();
   }
   auto answer = read_query_answer(service, *response);
   if (answer)

@@ -42,6 +42,14 @@ struct Caller {
   std::shared_ptr<CallCounters> counters = {};  // may be null
 };
 
+// The request to that URL with the headers of `signing`, and its signature; `keys` null: it is not signed.
+wire::ClientRequest signed_request(const Caller& caller, std::string url, SigningRequest signing, const KeyPair* keys,
+                                   const SigningScope& scope);
+// Sends it as calls to AWS go: with the caller's authorities and time, an answer of at most so many bytes. Unavailable:
+// there is none; the text names `service` ("STS") and the URL.
+Result<wire::Response> send(const Caller& caller, const std::string& service, wire::ClientRequest request,
+                            std::size_t largest_answer);
+
 // A request of the query protocol (STS, IAM), as a form.
 struct QueryCall {
   std::string service;          // "STS"

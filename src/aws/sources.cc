@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "aws/json.h"
 #include "aws/sts.h"
 #include "base/files.h"
 
@@ -12,12 +13,6 @@ constexpr Duration kLocalTimeout = std::chrono::seconds(2);
 constexpr int kLocalTries = 3;
 constexpr std::size_t kLargestLocalAnswer = 64UL << 10;
 constexpr const char* kEcsHost = "http://169.254.170.2";
-
-std::string text_at(const boost::json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  const auto* text = value == nullptr ? nullptr : value->if_string();
-  return text == nullptr ? std::string() : std::string(*text);
-}
 
 bool has_line_break(std::string_view text) { return text.find_first_of("\r\n") != std::string_view::npos; }
 

@@ -66,15 +66,15 @@ void OfflineProxies::load(const ProxyId& proxy, bool registered_itself, Duration
 
 std::optional<SteadyTime> OfflineProxies::due_of(const Record& record) const {
   if (record.connected || record.elsewhere || !record.offline_since) return std::nullopt;
-  const auto after = [since = *record.offline_since](Duration time) {
+  const SteadyTime offline = *record.offline_since;
+  const auto later = [](SteadyTime since, Duration time) {
     return since + std::chrono::duration_cast<SteadyTime::duration>(time);
   };
-  if (record.registered_itself && record.left) return after(settings_.after_goodbye);
+  if (record.registered_itself && record.left) return later(offline, settings_.after_goodbye);
   if (record.registered_itself && !record.live)
-    return after(settings_.after_silence) +
-           std::max(record.idle_since.value_or(SteadyTime{}) - *record.offline_since, SteadyTime::duration::zero());
+    return later(std::max(offline, record.idle_since.value_or(offline)), settings_.after_silence);
   if (settings_.after_all == Duration::zero()) return std::nullopt;
-  return after(settings_.after_all);
+  return later(offline, settings_.after_all);
 }
 
 void OfflineProxies::judge(const ProxyId& proxy) {

@@ -19,25 +19,14 @@ constexpr const char* kHealth = "/envoy.service.health.v3.HealthDiscoveryService
 constexpr int kUnimplemented = 12, kUnavailable = 14, kDenied = 7;
 
 using wire::test::Box;
+using wire::test::Heard;
+using wire::test::Listener;
 
-struct Seen {
-  Box<std::string> messages;
-  Box<wire::GrpcStatus> closed;
-  Box<bool> all_sent, half_closed;
-};
-struct Listener final : wire::GrpcEvents {
-  explicit Listener(std::shared_ptr<Seen> where) : seen(std::move(where)) {}
-  void on_message(std::string message) override { seen->messages.put(std::move(message)); }
-  void on_all_sent() override { seen->all_sent.put(true); }
-  void on_half_closed() override { seen->half_closed.put(true); }
-  void on_closed(const wire::GrpcStatus& status) override { seen->closed.put(status); }
-  std::shared_ptr<Seen> seen;
-};
 // One end of a stream.
 struct End {
   void say(std::string text) const { stream->send({make_bytes(std::move(text))}); }
   std::shared_ptr<wire::GrpcStream> stream;
-  std::shared_ptr<Seen> seen = std::make_shared<Seen>();
+  std::shared_ptr<Heard> seen = std::make_shared<Heard>();
 };
 
 class DiscoveryCarrierTest : public testing::Test {
@@ -101,7 +90,7 @@ TEST_F(DiscoveryCarrierTest, MessagesGoBothWaysUnderTheManagersCredential) {
 
 TEST_F(DiscoveryCarrierTest, AllStreamsShareOneConnectionAndTheCredentialIsReadForEach) {
   const End reports = {.stream = channel->open("/taskmesh.proxy.v1.ProxyLifecycle/Report", {},
-                                               std::make_unique<Listener>(std::make_shared<Seen>()))};
+                                               std::make_unique<Listener>(std::make_shared<Heard>()))};
   const End first = arrived.take();
   const End discovery = open(), health = open(kHealth);
   std::set<std::string> tokens;
@@ -156,7 +145,7 @@ TEST_F(DiscoveryCarrierTest, AControlPlaneThatGoesEndsTheStreamAndIsFoundAgain) 
 }
 
 TEST_F(DiscoveryCarrierTest, AnEnvoyThatReadsNothingHoldsTheControlPlaneBackAndNotTheReports) {
-  const auto heard = std::make_shared<Seen>();
+  const auto heard = std::make_shared<Heard>();
   const auto reports = channel->open("/taskmesh.proxy.v1.ProxyLifecycle/Report", {}, std::make_unique<Listener>(heard));
   const End reporter = arrived.take();
   const End envoy = open();

@@ -19,29 +19,9 @@ namespace {
 
 using namespace test;
 
-struct Echo final : GrpcEvents {
-  explicit Echo(std::shared_ptr<GrpcStream> back) : stream(std::move(back)) {}
-  void on_message(std::string message) override { stream->send({make_bytes("<" + message + ">")}); }
-  void on_closed(const GrpcStatus&) override { stream.reset(); }
-  std::shared_ptr<GrpcStream> stream;
-};
-
-struct Seen {
-  Box<std::string> messages;
-  Box<GrpcStatus> closed;
-  Box<bool> all_sent;
-};
-struct Listener final : GrpcEvents {
-  explicit Listener(std::shared_ptr<Seen> where) : seen(std::move(where)) {}
-  void on_message(std::string message) override { seen->messages.put(std::move(message)); }
-  void on_all_sent() override { seen->all_sent.put(true); }
-  void on_closed(const GrpcStatus& status) override { seen->closed.put(status); }
-  std::shared_ptr<Seen> seen;
-};
-
 // A stream of the channel, and what is heard of it.
 struct Talk {
-  std::shared_ptr<Seen> seen = std::make_shared<Seen>();
+  std::shared_ptr<Heard> seen = std::make_shared<Heard>();
   std::shared_ptr<GrpcStream> stream;
 
   std::string say(const std::string& text) {
@@ -76,7 +56,7 @@ class Channel : public testing::Test {
     return talk;
   }
 
-  const std::shared_ptr<Seen> flooder = std::make_shared<Seen>();
+  const std::shared_ptr<Heard> flooder = std::make_shared<Heard>();
   Box<int> came_from;
   EventLoop loop{2};
   std::unique_ptr<Server> server;

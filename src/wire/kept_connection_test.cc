@@ -12,24 +12,6 @@ namespace {
 
 using namespace test;
 
-struct Echo final : GrpcEvents {
-  explicit Echo(std::shared_ptr<GrpcStream> back) : stream(std::move(back)) {}
-  void on_message(std::string message) override { stream->send({make_bytes("<" + message + ">")}); }
-  void on_closed(const GrpcStatus&) override { stream.reset(); }
-  std::shared_ptr<GrpcStream> stream;
-};
-
-struct Listener final : GrpcEvents {
-  struct Seen {
-    Box<std::string> messages;
-    Box<GrpcStatus> closed;
-  };
-  explicit Listener(std::shared_ptr<Seen> where) : seen(std::move(where)) {}
-  void on_message(std::string message) override { seen->messages.put(std::move(message)); }
-  void on_closed(const GrpcStatus& status) override { seen->closed.put(status); }
-  std::shared_ptr<Seen> seen;
-};
-
 class Kept : public testing::Test {
  protected:
   void SetUp() override {
@@ -91,7 +73,7 @@ class Kept : public testing::Test {
   }
 
   const KeyPair ca = make_certificate("ca", {}), leaf = make_certificate("server", {"127.0.0.1"}, &ca);
-  const std::shared_ptr<Listener::Seen> seen = std::make_shared<Listener::Seen>();
+  const std::shared_ptr<Heard> seen = std::make_shared<Heard>();
   Box<int> came_from;
   Box<Answer> answers;
   EventLoop loop{2};

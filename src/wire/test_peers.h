@@ -13,12 +13,14 @@
 #include <condition_variable>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "wire/grpc.h"
 #include "wire/server.h"
 
 namespace mesh::wire::test {
@@ -142,5 +144,27 @@ class Http2Peer {
 
 ServerSettings on_loopback(Limits limits = {});
 std::string get(std::string_view path, std::string_view more_headers = {});  // a request of HTTP/1.1
+
+// What is heard of a gRPC stream.
+struct Heard {
+  Box<std::string> messages;
+  Box<GrpcStatus> closed;
+  Box<bool> all_sent, half_closed;
+};
+struct Listener final : GrpcEvents {
+  explicit Listener(std::shared_ptr<Heard> where) : heard(std::move(where)) {}
+  void on_message(std::string message) override { heard->messages.put(std::move(message)); }
+  void on_all_sent() override { heard->all_sent.put(true); }
+  void on_half_closed() override { heard->half_closed.put(true); }
+  void on_closed(const GrpcStatus& status) override { heard->closed.put(status); }
+  std::shared_ptr<Heard> heard;
+};
+// Says each message again, in brackets.
+struct Echo final : GrpcEvents {
+  explicit Echo(std::shared_ptr<GrpcStream> back) : stream(std::move(back)) {}
+  void on_message(std::string message) override { stream->send({make_bytes("<" + message + ">")}); }
+  void on_closed(const GrpcStatus&) override { stream.reset(); }
+  std::shared_ptr<GrpcStream> stream;
+};
 
 }  // namespace mesh::wire::test
