@@ -271,7 +271,7 @@ void ControlPlane::stop(Duration grace) {
   const bool are_there_others = rooms.leadership && !rooms.leadership->others().empty();
   if (rooms.route53) rooms.route53->stop();
   if (rooms.names) rooms.names->stop();
-  if (rooms.leadership) rooms.leadership->stop();  // one of them may lead at once
+  if (rooms.leadership) rooms.leadership->step_down();  // one of them may lead at once
   if (rooms.api) rooms.api->drain(grace);
   if (rooms.sidecars && are_there_others && grace > Duration::zero()) {
     // Changes still reach those who have not left yet.
@@ -279,6 +279,7 @@ void ControlPlane::stop(Duration grace) {
     rooms.sidecars->drain(grace, [drained] { drained->set_value(); });
     drained->get_future().wait_for(grace * 2);
   }
+  if (rooms.leadership) rooms.leadership->stop();
   if (rooms.pipeline) rooms.pipeline->stop();
   rooms.loop.stop();
   rooms.loop.wait();

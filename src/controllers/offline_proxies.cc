@@ -32,13 +32,12 @@ void OfflineProxies::on_leaving(const ProxyId& proxy) {
   judge(proxy);
 }
 
-void OfflineProxies::on_elsewhere(const ProxyId& proxy, bool is_ours, bool connected, bool registered_itself,
-                                  SteadyTime now) {
+void OfflineProxies::on_elsewhere(const ProxyId& proxy, const Elsewhere& seen, SteadyTime now) {
   Record& record = records_[proxy];
-  const bool was = std::exchange(record.elsewhere, !is_ours && connected);
-  if (!is_ours) record.registered_itself = registered_itself;
-  if (record.elsewhere) {
-    record.left = false;
+  const bool was = !std::exchange(record.elsewhere, seen.is_ours ? "" : seen.connected_to).empty();
+  if (!seen.is_ours) record.registered_itself = seen.registered_itself;
+  if (!record.elsewhere.empty()) {
+    record.left = seen.leaving;
     record.offline_since.reset();
   } else if (!record.connected && (was || !record.offline_since)) {
     record.offline_since = now;
@@ -46,9 +45,19 @@ void OfflineProxies::on_elsewhere(const ProxyId& proxy, bool is_ours, bool conne
   judge(proxy);
 }
 
+// What a control plane that is no more wrote of its proxies stands there as it was.
+void OfflineProxies::on_others(const std::set<std::string>& alive, SteadyTime now) {
+  for (auto& [proxy, record] : records_) {
+    if (record.elsewhere.empty() || alive.contains(record.elsewhere)) continue;
+    record.elsewhere.clear();
+    if (!record.connected) record.offline_since = now;
+    judge(proxy);
+  }
+}
+
 void OfflineProxies::on_removed(const ProxyId& proxy) {
   const auto found = records_.find(proxy);
-  if (found == records_.end() || found->second.connected || found->second.elsewhere) return;
+  if (found == records_.end() || found->second.connected || !found->second.elsewhere.empty()) return;
   if (const auto due = due_of_.find(proxy); due != due_of_.end()) {
     due_.erase({due->second, proxy});
     due_of_.erase(due);
@@ -58,14 +67,14 @@ void OfflineProxies::on_removed(const ProxyId& proxy) {
 
 void OfflineProxies::load(const ProxyId& proxy, bool registered_itself, Duration ago, SteadyTime now) {
   Record& record = records_[proxy];
-  if (record.connected || record.elsewhere) return;
+  if (record.connected || !record.elsewhere.empty()) return;
   record.registered_itself = registered_itself;
   record.offline_since = now - std::chrono::duration_cast<SteadyTime::duration>(ago);
   judge(proxy);
 }
 
 std::optional<SteadyTime> OfflineProxies::due_of(const Record& record) const {
-  if (record.connected || record.elsewhere || !record.offline_since) return std::nullopt;
+  if (record.connected || !record.elsewhere.empty() || !record.offline_since) return std::nullopt;
   const SteadyTime offline = *record.offline_since;
   const auto later = [](SteadyTime since, Duration time) {
     return since + std::chrono::duration_cast<SteadyTime::duration>(time);

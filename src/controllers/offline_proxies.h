@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -31,9 +32,16 @@ class OfflineProxies {
   void on_disconnected(const ProxyId& proxy, SteadyTime now);  // its last stream
   void on_live(const ProxyId& proxy, bool live, SteadyTime now);
   void on_leaving(const ProxyId& proxy);
-  // What another control plane says of a proxy that came to it last; `is_ours`: it came to us since.
-  void on_elsewhere(const ProxyId& proxy, bool is_ours, bool connected, bool registered_itself, SteadyTime now);
-  void on_removed(const ProxyId& proxy);  // its Dataplane is no more
+  // What another control plane says of a proxy that came to it last.
+  struct Elsewhere {
+    bool is_ours = false;      // it came to us since
+    std::string connected_to;  // that control plane; empty: to none any more
+    bool leaving = false;      // it said goodbye, and is still connected
+    bool registered_itself = false;
+  };
+  void on_elsewhere(const ProxyId& proxy, const Elsewhere& seen, SteadyTime now);
+  void on_others(const std::set<std::string>& alive, SteadyTime now);  // control planes
+  void on_removed(const ProxyId& proxy);                               // its Dataplane is no more
   // From an earlier control plane: it was last seen `ago`.
   void load(const ProxyId& proxy, bool registered_itself, Duration ago, SteadyTime now);
 
@@ -45,7 +53,8 @@ class OfflineProxies {
 
  private:
   struct Record {
-    bool connected = false, elsewhere = false, registered_itself = false, live = false, left = false;
+    bool connected = false, registered_itself = false, live = false, left = false;
+    std::string elsewhere;                                // the other control plane that it is connected to
     std::optional<SteadyTime> offline_since, idle_since;  // idle: it got traffic once, and does not any more
   };
   std::optional<SteadyTime> due_of(const Record& record) const;

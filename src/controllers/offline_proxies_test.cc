@@ -12,6 +12,11 @@ using testing::IsEmpty;
 
 const ProxyId kProxy{"default", "web-1"};
 
+// As another control plane has it.
+const OfflineProxies::Elsewhere kThere{.connected_to = "two", .registered_itself = true};
+const OfflineProxies::Elsewhere kLeaving{.connected_to = "two", .leaving = true, .registered_itself = true};
+const OfflineProxies::Elsewhere kGone{.registered_itself = true};
+
 class OfflineProxiesTest : public testing::Test {
  protected:
   std::vector<ProxyId> after(Duration time) {
@@ -84,21 +89,54 @@ TEST_F(OfflineProxiesTest, WhatIsGoneIsForgotten) {
 TEST_F(OfflineProxiesTest, OneThatWentToAnotherControlPlaneStaysUntilThatOneLosesIt) {
   proxies.on_connected(kProxy, true);
   disconnect();
-  proxies.on_elsewhere(kProxy, false, true, true, now_);
+  proxies.on_elsewhere(kProxy, kThere, now_);
   EXPECT_THAT(after(1h), IsEmpty());
-  proxies.on_elsewhere(kProxy, false, false, true, now_);
+  proxies.on_elsewhere(kProxy, kGone, now_);
   EXPECT_THAT(after(9s), IsEmpty());
   EXPECT_THAT(after(1s), ElementsAre(kProxy));
 }
 
 TEST_F(OfflineProxiesTest, OneThatCameFromAnotherControlPlaneStaysWhileItIsHere) {
-  proxies.on_elsewhere(kProxy, false, true, true, now_);
+  proxies.on_elsewhere(kProxy, kThere, now_);
   proxies.on_connected(kProxy, true);
-  proxies.on_elsewhere(kProxy, false, false, true, now_);  // the news of its going come late
+  proxies.on_elsewhere(kProxy, kGone, now_);  // the news of its going come late
   EXPECT_THAT(after(1h), IsEmpty());
-  proxies.on_elsewhere(kProxy, true, false, true, now_);
+  proxies.on_elsewhere(kProxy, {.is_ours = true, .registered_itself = true}, now_);
   disconnect();
   EXPECT_THAT(after(10s), ElementsAre(kProxy));
+}
+
+TEST_F(OfflineProxiesTest, OneWhoseControlPlaneDiedIsOfflineFromThen) {
+  proxies.on_elsewhere(kProxy, kThere, now_);
+  proxies.on_others({"two", "three"}, now_);
+  EXPECT_THAT(after(1h), IsEmpty());
+  proxies.on_others({"three"}, now_);
+  EXPECT_THAT(after(9s), IsEmpty());
+  EXPECT_THAT(after(1s), ElementsAre(kProxy));
+}
+
+TEST_F(OfflineProxiesTest, OneThatCameToUsStaysWhenItsFormerControlPlaneDies) {
+  proxies.on_elsewhere(kProxy, kThere, now_);
+  proxies.on_connected(kProxy, true);
+  proxies.on_others({}, now_);
+  EXPECT_THAT(after(1h), IsEmpty());
+}
+
+TEST_F(OfflineProxiesTest, AGoodbyeToAnotherControlPlaneCountsAsOneToThis) {
+  proxies.on_elsewhere(kProxy, kThere, now_);
+  proxies.on_leaving(kProxy);
+  proxies.on_elsewhere(kProxy, kLeaving, now_);
+  EXPECT_THAT(after(1h), IsEmpty()) << "it is still connected";
+  proxies.on_elsewhere(kProxy, kGone, now_);
+  EXPECT_THAT(after(1s), ElementsAre(kProxy));
+}
+
+TEST_F(OfflineProxiesTest, WhoTookItsGoodbyeBackIsSilentLikeAnyOther) {
+  proxies.on_elsewhere(kProxy, kLeaving, now_);
+  proxies.on_elsewhere(kProxy, kThere, now_);
+  proxies.on_elsewhere(kProxy, kGone, now_);
+  EXPECT_THAT(after(9s), IsEmpty());
+  EXPECT_THAT(after(1s), ElementsAre(kProxy));
 }
 
 }  // namespace

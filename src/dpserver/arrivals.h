@@ -39,6 +39,16 @@ class Arrivals {
     for (auto& task : tasks) task();
   }
 
+  // Runs the tasks of all who wait, so that they look again.
+  void announce_all() {
+    std::map<std::pair<ProxyId, Ticket>, wire::Task> tasks;
+    {
+      std::lock_guard lock(mutex_);
+      tasks.swap(waiting_);
+    }
+    for (auto& [who, task] : tasks) task();
+  }
+
   void cancel(const ProxyId& proxy, Ticket ticket) {
     std::lock_guard lock(mutex_);
     waiting_.erase({proxy, ticket});

@@ -85,7 +85,8 @@ struct DataplaneServer::Impl {
     auto decide = std::make_shared<std::move_only_function<void(Status)>>(std::move(decided));
     const bool taken =
         workers.of(gatekeeper.would_wait(node.id.type, headers)).run([this, node, headers, source, decide] {
-          Status status = gatekeeper.let_in(node, headers, source);
+          Status status = context->are_sent_elsewhere ? error(ErrorKind::Unavailable, sent_elsewhere().message)
+                                                      : gatekeeper.let_in(node, headers, source);
           const bool is_in = status.has_value();
           (*decide)(std::move(status));
           if (!is_in) return;
@@ -184,21 +185,24 @@ struct DataplaneServer::Impl {
   void drain(Duration grace, std::function<void()> done) {
     noted_sink.say_nothing_of_leaving();
     context->are_sent_elsewhere = true;
+    arrivals.announce_all();
     server->drain(grace);
     on_drained = std::move(done);
     drain_until = needs.clock.steady() + std::chrono::duration_cast<SteadyTime::duration>(grace);
-    const auto connected = live.proxies();
-    leaving.assign(connected.begin(), connected.end());
+    take_connected();
     const auto steps = std::max<std::int64_t>(1, grace * 3 / 4 / kDrainStep);
     leave_per_step = leaving.size() / static_cast<std::size_t>(steps) + 1;
     MESH_LOG_INFO("dpserver", "sends {} proxies to other control planes", leaving.size());
     drain_step();
   }
+  void take_connected() {
+    const auto connected = live.proxies();
+    leaving.assign(connected.begin(), connected.end());
+  }
   void drain_step() {
-    const wire::GrpcStatus elsewhere{grpc_code(ErrorKind::Unavailable),
-                                     "this control plane stops; another one goes on"};
+    if (leaving.empty()) take_connected();  // who was just being let in when this began
     for (std::size_t i = 0; i < leave_per_step && !leaving.empty(); ++i) {
-      live.end_all(leaving.back(), elsewhere);
+      live.end_all(leaving.back(), sent_elsewhere());
       leaving.pop_back();
     }
     const bool all_left = leaving.empty() && live.empty() && server->connection_count() == 0;

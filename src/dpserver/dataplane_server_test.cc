@@ -12,6 +12,7 @@
 #include "dpserver/test_house.h"
 #include "model/dataplane.h"
 #include "wire/client.h"
+#include "wire/grpc_channel.h"
 
 namespace mesh {
 namespace {
@@ -109,14 +110,22 @@ class DataplaneServerTest : public testing::Test {
     ASSERT_TRUE(listening.has_value()) << listening.error().message();
   }
   std::string url() const { return "https://127.0.0.1:" + std::to_string(server->port()); }
-  Client open(const char* path, const Secret& token = Secret()) {
-    Client client;
+  wire::GrpcClientSettings client_settings() const {
     wire::GrpcClientSettings settings;
     settings.url = url();
     settings.tls.ca_pem = server->certificate_pem();
+    return settings;
+  }
+  static Client open_over(const std::shared_ptr<wire::GrpcChannel>& channel, const char* path) {
+    Client client;
+    client.stream = channel->open(path, {}, std::make_unique<ClientEvents>(client.messages, client.ends));
+    return client;
+  }
+  Client open(const char* path, const Secret& token = Secret()) {
+    Client client;
     wire::Headers metadata;
     if (!token.empty()) metadata.add("authorization", token.reveal());
-    client.stream = wire::open_grpc_stream(*loop, settings, path, metadata,
+    client.stream = wire::open_grpc_stream(*loop, client_settings(), path, metadata,
                                            std::make_unique<ClientEvents>(client.messages, client.ends));
     return client;
   }
@@ -324,6 +333,25 @@ TEST_F(DataplaneServerTest, WhenItStopsProxiesAreSentElsewhereAndNotTakenForGone
   EXPECT_THAT(sink.lines.wait_for(1), ElementsAre("connected default.web-1"));
   EXPECT_THAT(liveness.lines.wait_for(2),
               ElementsAre("manager of default.web-1 connected", "manager: default.web-1 ready"));
+}
+
+TEST_F(DataplaneServerTest, WhoWaitsToBeLetInWhenItStopsIsSentElsewhereToo) {
+  start(ProxyAuthentication::None);
+  const auto channel = wire::GrpcChannel::make(*loop, client_settings());
+  const Client manager = open_over(channel, kReport), envoy = open_over(channel, kDelta);
+  ProxyReport early;
+  early.set_mesh("default");
+  early.set_name("web-2");  // which nobody has registered
+  manager.says(early);
+  envoy.says(clusters("web-1", dataplane_json("web-1", "web")));
+  sink.lines.wait_for(1);  // so the word of the manager has come, too
+
+  std::promise<void> drained;
+  server->drain(std::chrono::hours(1), [&] { drained.set_value(); });
+  EXPECT_THAT(manager.ends->wait_for(1), ElementsAre(HasSubstr("this control plane stops")));
+  EXPECT_THAT(envoy.ends->wait_for(1), ElementsAre(HasSubstr("this control plane stops")));
+  drained.get_future().wait();
+  EXPECT_TRUE(liveness.lines.wait_for(0).empty());
 }
 
 TEST_F(DataplaneServerTest, GarbageOnAnyStreamEndsItAndNothingElse) {

@@ -64,13 +64,16 @@ class NotedAdsSink final : public AdsSink {
       : next_(next), live_(live), close_(std::move(close)) {}
 
   void on_connected(const StreamInfo& stream) override {
+    // One that was let in when we had already begun to send everybody elsewhere: its end is told to nobody, so its
+    // beginning must not be.
+    const bool is_told = !is_silent_;
     const LiveStreams::Ticket ticket =
         live_.add(stream.node.id, [this, id = stream.stream](const wire::GrpcStatus& status) { close_(id, status); });
     {
       std::lock_guard lock(mutex_);
       noted_[stream.stream] = {stream.node.id, ticket};
     }
-    next_.on_connected(stream);
+    if (is_told) next_.on_connected(stream);
   }
   void on_sent(StreamId stream, XdsType type, const std::string& version) override {
     next_.on_sent(stream, type, version);

@@ -22,6 +22,10 @@ class Receiver final : public wire::GrpcEvents {
 
 }  // namespace
 
+wire::GrpcStatus sent_elsewhere() {
+  return {grpc_code(ErrorKind::Unavailable), "this control plane stops; another one goes on"};
+}
+
 std::unique_ptr<wire::GrpcEvents> receive_for(std::shared_ptr<ProxyStream> stream) {
   return std::make_unique<Receiver>(std::move(stream));
 }
@@ -81,6 +85,7 @@ void ProxyStream::identify() {
 
 void ProxyStream::on_identified(Result<Resource> dataplane) {
   if (phase_ != Phase::Identifying) return;
+  if (context_->are_sent_elsewhere) return end(sent_elsewhere());
   if (!dataplane) return wait_for_dataplane(std::move(dataplane).error());
   stop_waiting();
   stream_->forget_headers();

@@ -25,8 +25,12 @@ struct StreamContext {
   LivenessSink& sink;
   LiveStreams& live;
   std::atomic<std::uint64_t> last_session = 0;
-  std::atomic<bool> are_sent_elsewhere = false;  // who leaves is not gone
+  // This control plane stops: who leaves it is not gone, and nobody comes to it any more.
+  std::atomic<bool> are_sent_elsewhere = false;
 };
+
+// What streams end with then.
+wire::GrpcStatus sent_elsewhere();
 
 class ProxyStream : public std::enable_shared_from_this<ProxyStream> {
  public:

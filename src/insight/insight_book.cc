@@ -150,7 +150,7 @@ void InsightBook::on_stored(const ProxyId& proxy, const Row& stored) {
     std::ranges::stable_sort(merged.subscriptions, {}, &Subscription::connect_time);
     cut(merged);
     if (!is_of_another(merged)) {
-      merged.live = known.row->live;
+      lost |= std::exchange(merged.live, known.row->live) != known.row->live;
       merged.mtls = known.row->mtls;
       merged.metadata = known.row->metadata;
     }

@@ -215,6 +215,20 @@ TEST_F(TwoBooks, AGoodbyeThatTheOtherWroteOverIsWrittenAgain) {
   EXPECT_FALSE(other.find(kProxy)->is_online());
 }
 
+TEST_F(TwoBooks, ThatAProxyGetsNoMoreTrafficIsWrittenAgainWhereTheOtherWroteOverIt) {
+  connect(1);
+  book.on_live(kProxy, true);
+  exchange();
+  other.on_manager(kProxy, ManagerWord{.instance = "cp-2", .since = kStart});
+  const auto late = other.take_changed();
+  book.on_live(kProxy, false);
+  exchange();
+  for (auto& [proxy, row] : late) book.on_stored(proxy, row);
+  EXPECT_EQ(book.urgency(), Urgency::AtOnce);
+  exchange();
+  EXPECT_FALSE(other.find(kProxy)->live);
+}
+
 TEST_F(TwoBooks, OnlyTheOneThatAProxyIsConnectedToSaysWhetherItIsLive) {
   connect_other(1, kStart);
   other.on_live(kProxy, true);

@@ -45,6 +45,7 @@ void Liveness::on_reporter_connected(const ProxyId& proxy, std::uint64_t session
   Link& link = source == LivenessSource::Manager ? record.manager : record.health;
   link.known = true;
   link.open.insert(session);
+  link.lost_by_restart = false;
   record.restored = false;
   if (source == LivenessSource::Manager) record.leaving = false;
   judge(proxy, record, now);
@@ -126,6 +127,7 @@ void Liveness::on_others(std::set<std::string> alive, SteadyTime now) {
       record.envoy.known = true;
       record.envoy.lost = now;
       record.envoy.lost_by_restart = true;
+      record.manager.lost_by_restart = record.manager.is_lost();
     }
     judge(proxy, record, now);
   }
@@ -247,12 +249,15 @@ std::optional<SteadyTime> Liveness::silence_ends(const Record& record) const {
   const bool manager_lost = record.manager.is_lost();
   const SteadyTime envoy_ends =
       later(record.envoy.lost, record.envoy.lost_by_restart ? settings_.restart : settings_.one_gone);
+  const SteadyTime manager_ends =
+      later(record.manager.lost, record.manager.lost_by_restart ? settings_.restart : settings_.one_gone);
   if (envoy_lost && manager_lost) {
-    const SteadyTime both = later(std::max(record.envoy.lost, record.manager.lost), settings_.both_gone);
-    return std::min({both, envoy_ends, later(record.manager.lost, settings_.one_gone)});
+    const SteadyTime ends = std::min(envoy_ends, manager_ends);
+    if (record.envoy.lost_by_restart && record.manager.lost_by_restart) return ends;
+    return std::min(ends, later(std::max(record.envoy.lost, record.manager.lost), settings_.both_gone));
   }
   if (envoy_lost) return envoy_ends;
-  if (manager_lost) return later(record.manager.lost, settings_.one_gone);
+  if (manager_lost) return manager_ends;
   return std::nullopt;
 }
 

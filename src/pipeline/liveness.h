@@ -13,7 +13,8 @@
 //             manager that we know of (`one_gone`);
 //   after our own restart, when it has not come back for `restart`.
 // Of a proxy that is connected to another control plane of the same store that one is the judge; it is followed as long
-// as it is alive itself. When it is not, its proxies have the time of a restart (`restart`) to come to somebody else.
+// as it is alive itself. When it is not, its proxies have the time of a restart (`restart`) to come to somebody else,
+// each of their streams, in whatever order.
 // The slow ways are guarded by a floor, for most often it is us, or the network, and not them: of one service at most
 // half of the endpoints (but at least one) leave silently within `floor_window`, and the last of several never does.
 #pragma once

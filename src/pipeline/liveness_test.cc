@@ -370,6 +370,24 @@ TEST_F(LivenessTest, GivesProxiesOfAControlPlaneThatDiedTheTimeOfARestart) {
   EXPECT_THAT(changes(), ElementsAre("-a"));
 }
 
+TEST_F(LivenessTest, WhoComesFromOneThatDiedWithItsHealthStreamFirstHasThatTimeToo) {
+  liveness.on_others({"two"}, now());
+  known("a");
+  liveness.on_elsewhere(id("a"), {{"two", true}}, now());
+  manager("a");  // as the other one wrote down
+  EXPECT_THAT(changes(), ElementsAre("+a"));
+  lose_manager("a");
+  liveness.on_others({}, now());
+  health_stream("a");
+  wait(29s);
+  EXPECT_THAT(changes(), IsEmpty());
+  envoy("a");
+  EXPECT_THAT(changes(), IsEmpty());
+  manager("a");
+  wait(1h);
+  EXPECT_THAT(changes(), IsEmpty());
+}
+
 TEST_F(LivenessTest, BelievesNoControlPlaneThatIsNotAlive) {
   known("a");
   liveness.on_elsewhere(id("a"), {{"long ago", true}}, now());

@@ -35,7 +35,8 @@ DiscoveryKind kind_of(XdsType type) {
 // Streams, to the writer and to the insight.
 class StreamEvents final : public AdsSink {
  public:
-  StreamEvents(Mailbox<WriterEvent>& writer, InsightWriter& insights) : writer_(writer), insights_(insights) {}
+  StreamEvents(Mailbox<WriterEvent>& writer, InsightWriter& insights, const Clock& clock)
+      : writer_(writer), insights_(insights), clock_(clock) {}
 
   void on_connected(const StreamInfo& stream) override {
     Connection connection{stream.node.id, stream.node.metadata_json, stream.node.envoy_version,
@@ -44,9 +45,9 @@ class StreamEvents final : public AdsSink {
                  own = registered_itself(stream.node.metadata_json)](Writer& writer) mutable {
       writer.on_connected(proxy, id, std::move(traits), own);
     });
-    insights_.tell([connection = std::move(connection), id = stream.stream](InsightBook& book, SystemTime now) {
-      book.on_connected(id, connection, now);
-    });
+    // The time that it came and not that of its being written down: of two control planes that have it, it counts.
+    insights_.tell([connection = std::move(connection), id = stream.stream, now = clock_.now()](
+                       InsightBook& book, SystemTime) { book.on_connected(id, connection, now); });
   }
   void on_sent(StreamId stream, XdsType type, const std::string& version) override {
     ++pushes;
@@ -75,6 +76,7 @@ class StreamEvents final : public AdsSink {
  private:
   Mailbox<WriterEvent>& writer_;
   InsightWriter& insights_;
+  const Clock& clock_;
 };
 
 class ReporterEvents final : public LivenessSink {
@@ -106,7 +108,7 @@ struct Pipeline::State {
   State(PipelineSettings given_settings, PipelineNeeds given_needs)
       : settings(given_settings),
         needs(std::move(given_needs)),
-        stream_events(events, needs.insights),
+        stream_events(events, needs.insights, needs.clock),
         reporter_events(events),
         certificates(needs.secrets, needs.clock),
         builders(
@@ -142,13 +144,18 @@ struct Pipeline::State {
       needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime) { proxies.on_leaving(proxy); });
     };
     out.stored = [this](const ProxyId& proxy, std::shared_ptr<const DataplaneInsight> row, Whose whose) {
-      const bool is_ours = whose == Whose::Ours;
-      const bool connected = whose == Whose::AnothersThatIsAlive && row->is_online();
       const boost::json::object* metadata = row->metadata.if_object();
-      const bool own = metadata != nullptr && metadata->contains("dataplane.resource");
-      needs.cleanup.tell(
-          [=](OfflineProxies& proxies, SteadyTime now) { proxies.on_elsewhere(proxy, is_ours, connected, own, now); });
+      const bool is_elsewhere = whose == Whose::AnothersThatIsAlive && row->is_online();
+      const OfflineProxies::Elsewhere seen{
+          .is_ours = whose == Whose::Ours,
+          .connected_to = is_elsewhere ? row->subscriptions.back().control_plane_instance_id : "",
+          .leaving = row->manager && row->manager->leaving,
+          .registered_itself = metadata != nullptr && metadata->contains("dataplane.resource")};
+      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime now) { proxies.on_elsewhere(proxy, seen, now); });
       needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_stored(proxy, row); });
+    };
+    out.others = [this](const std::set<std::string>& alive) {
+      needs.cleanup.tell([alive](OfflineProxies& proxies, SteadyTime now) { proxies.on_others(alive, now); });
     };
     out.manager = [this](const ProxyId& proxy, std::optional<ManagerWord> word) {
       needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_manager(proxy, word); });

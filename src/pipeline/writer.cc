@@ -108,6 +108,7 @@ void Writer::note_insight(const ProxyId& proxy, const Resource& row, SteadyTime 
 }
 
 void Writer::on_others(std::set<std::string> alive) {
+  outputs_.others(alive);
   others_ = alive;
   managers_.on_others(alive, liveness_, clock_.steady());
   liveness_.on_others(std::move(alive), clock_.steady());

@@ -53,6 +53,7 @@ struct WriterOutputs {
   std::function<void(const ProxyId&)> leaving;
   // What is stored of a proxy that other control planes have to do with.
   std::function<void(const ProxyId&, std::shared_ptr<const DataplaneInsight>, Whose)> stored;
+  std::function<void(const std::set<std::string>& alive)> others;  // control planes
   Managers::Tell manager;
   std::function<void(const ProxyId&)> removed;  // its Dataplane is no more
 };

@@ -28,7 +28,9 @@ class Leadership {
   virtual std::set<std::string> others() const = 0;
   // Grows with each new leader; what was done in an earlier term is known by it.
   virtual std::uint64_t term() const { return 0; }
-  // Gives back what is held, and tells nobody anything any more.
+  // Never leads again. What this instance says of its proxies goes on to hold: it is still alive.
+  virtual void step_down() {}
+  // Is not alive any more, and tells nobody anything.
   virtual void stop() {}
 };
 

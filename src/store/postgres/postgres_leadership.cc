@@ -12,8 +12,7 @@ const std::string kTake =
     "excluded.expires WHERE l.holder = excluded.holder OR l.expires < clock_timestamp() RETURNING token";
 
 const std::string kGiveBack =
-    "UPDATE taskmesh.leases SET expires = clock_timestamp() - interval '1 second' WHERE name IN ($1, $3) AND holder = "
-    "$2";
+    "UPDATE taskmesh.leases SET expires = clock_timestamp() - interval '1 second' WHERE name = $1 AND holder = $2";
 
 // Instances have names like "instance/8a5a1c2e". Those that are long gone are nobody's any more.
 const std::string kInstance = "instance/";
@@ -52,12 +51,26 @@ PostgresLeadership::PostgresLeadership(Settings settings, PostgresStore& store, 
 
 PostgresLeadership::~PostgresLeadership() { stop(); }
 
-void PostgresLeadership::stop() {
-  if (thread_.joinable()) {
-    thread_.request_stop();
-    thread_.join();
+void PostgresLeadership::pause() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  thread_.join();
+}
+
+void PostgresLeadership::step_down() {
+  const bool was_running = thread_.joinable();
+  pause();  // or it might take back what is given back here
+  if (!std::exchange(stepped_down_, true)) {
+    leads_until_ = 0;
+    give_back(settings_.lease);
   }
-  if (!std::exchange(stopped_, true)) give_back();
+  if (was_running) start();
+}
+
+void PostgresLeadership::stop() {
+  step_down();
+  pause();
+  if (!std::exchange(stopped_, true)) give_back(kInstance + settings_.holder);
 }
 
 void PostgresLeadership::start() {
@@ -87,7 +100,7 @@ std::set<std::string> PostgresLeadership::others() const {
 }
 
 bool PostgresLeadership::try_once() {
-  const bool lead_changed = take_lead(real_clock().steady());
+  const bool lead_changed = !stepped_down_ && take_lead(real_clock().steady());
   const bool others_changed = look_round();
   if ((lead_changed || others_changed) && changed_) changed_();
   return is_leader();
@@ -132,11 +145,9 @@ bool PostgresLeadership::look_round() {
   return true;
 }
 
-void PostgresLeadership::give_back() {
-  leads_until_ = 0;
-  (void)store_.pool().with([&](PostgresConnection& connection) {
-    return connection.ask(kGiveBack, {settings_.lease, settings_.holder, kInstance + settings_.holder});
-  });
+void PostgresLeadership::give_back(const std::string& lease) {
+  (void)store_.pool().with(
+      [&](PostgresConnection& connection) { return connection.ask(kGiveBack, {lease, settings_.holder}); });
 }
 
 }  // namespace mesh

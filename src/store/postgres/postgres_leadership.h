@@ -30,6 +30,7 @@ class PostgresLeadership final : public Leadership {
   ~PostgresLeadership() override;  // gives the lease back
 
   void start();
+  void step_down() override;
   void stop() override;
   bool is_leader() const override;
   Store& store() override;
@@ -41,7 +42,8 @@ class PostgresLeadership final : public Leadership {
  private:
   class FencedStore;
   void run(std::stop_token stop);
-  void give_back();
+  void pause();
+  void give_back(const std::string& lease);
   bool take_lead(SteadyTime asked);
   bool look_round();
 
@@ -54,6 +56,7 @@ class PostgresLeadership final : public Leadership {
   mutable std::mutex others_mutex_;
   std::set<std::string> others_;
   bool led_ = false;
+  bool stepped_down_ = false;
   bool stopped_ = false;
   bool said_away_ = false;
   std::jthread thread_;

@@ -49,6 +49,20 @@ TEST(PostgresLeadership, IsGivenBackByOneThatStops) {
   EXPECT_TRUE(other.leadership->try_once());
 }
 
+TEST(PostgresLeadership, OneThatStepsDownNeverLeadsAgainAndIsAlive) {
+  const PostgresServer server = new_database();
+  Instance one(server, "one"), other(server, "other");
+  EXPECT_TRUE(one.leadership->try_once());
+  one.leadership->step_down();
+  EXPECT_FALSE(one.leadership->is_leader());
+  EXPECT_FALSE(one.leadership->try_once()) << "though nobody leads";
+  EXPECT_TRUE(other.leadership->try_once());
+  EXPECT_THAT(other.leadership->others(), testing::ElementsAre("one"));
+  one.leadership->stop();
+  (void)other.leadership->try_once();
+  EXPECT_THAT(other.leadership->others(), testing::IsEmpty());
+}
+
 TEST(PostgresLeadership, MovesWhenItsHolderSaysNothingAnyMore) {
   const PostgresServer server = new_database();
   Instance one(server, "one", 100ms), other(server, "other");
