@@ -79,6 +79,24 @@ void build_a_proxy_among_others(benchmark::State& state) {
 }
 BENCHMARK(build_a_proxy_among_others)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);
 
+// The same, of one that was built before: a policy about what it calls changed.
+void build_a_proxy_again(benchmark::State& state) {
+  const int size = static_cast<int>(state.range(0));
+  const Town town = make_town(size);
+  const ConfigBuilder builder = make_builder();
+  const ProxyTraits proxy = traits();
+  std::vector<std::shared_ptr<const ProxyConfig>> all;
+  for (int i = 0; i < size; ++i) all.push_back(builder.build(town.mesh(), dataplane_name(i), proxy));
+  std::size_t number = 0;
+  CountsAllocations counts(state);
+  for (auto _ : state) {
+    number = (number + 1) % all.size();
+    benchmark::DoNotOptimize(
+        builder.build(town.mesh(), dataplane_name(static_cast<int>(number)), proxy, nullptr, all[number].get()));
+  }
+}
+BENCHMARK(build_a_proxy_again)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);
+
 void rebuild_endpoints_of_a_proxy(benchmark::State& state) {
   Town town = make_town(1'000);
   const ConfigBuilder builder = make_builder();

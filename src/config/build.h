@@ -40,12 +40,14 @@ struct Destination {
   bool is_external() const { return backend != nullptr && &backend->kind() == &kMeshExternalServiceKind; }
 };
 
+using Destinations = std::vector<const Destination*>;
+
 void add_admin(Context& context);
 void add_inbounds(Context& context);
 // Listeners for these outbounds (see outbound_plan.h), and clusters for where they lead.
 struct PlannedOutbound;
-void add_outbounds(Context& context, const std::vector<PlannedOutbound>& outbounds,
-                   const std::vector<Destination>& destinations);
+void add_outbounds(Context& context, const std::vector<const PlannedOutbound*>& outbounds,
+                   const Destinations& destinations);
 // What the cluster of a destination, or the listener of an outbound, is made from, but for its backend and what all
 // outbounds of a proxy depend on (see outbound_cache.h).
 std::string origin_of(const MeshSnapshot& snapshot, const Destination& destination);

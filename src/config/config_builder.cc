@@ -13,7 +13,10 @@ namespace mesh {
 namespace {
 
 using build::Destination;
+using build::Destinations;
 using build::PlannedOutbound;
+
+constexpr std::size_t kOwnResources = 8;  // of most proxies at most
 
 // Resources by name, some of them replaced and some taken away.
 NamedResources replaced(const NamedResources& before, const NamedResources& fresh, const std::set<std::string>& gone) {
@@ -31,10 +34,11 @@ NamedResources replaced(const NamedResources& before, const NamedResources& fres
   return out;
 }
 
-NamedResources joined(envoy::ResourceSet::Sealed some, std::vector<NamedResource> others) {
-  some->insert(some->end(), std::move_iterator(others.begin()), std::move_iterator(others.end()));
-  std::ranges::sort(*some, {}, &NamedResource::name);
-  return some;
+NamedResources joined(const std::vector<NamedResource>& some, std::vector<NamedResource> others) {
+  auto out = std::make_shared<std::vector<NamedResource>>(std::move(others));
+  out->insert(out->end(), some.begin(), some.end());
+  std::ranges::sort(*out, {}, &NamedResource::name);
+  return out;
 }
 
 const Destination& destination_of(const Destination& destination) { return destination; }
@@ -44,34 +48,50 @@ std::string name_of(const PlannedOutbound& outbound) {
   return envoy::names::outbound_listener(outbound.address, outbound.port);
 }
 
-// Those that are known; the others go to `missing`.
+// What it is made from, beside its backend and what all outbounds of the caller depend on. Nothing: what is outside
+// depends on secrets and on the proxy's machine as well.
 template <class Wanted>
-std::vector<NamedResource> take_known(SharedOutbounds& shared, const MeshSnapshot& snapshot,
-                                      const std::vector<Wanted>& wanted, std::vector<Wanted>& missing) {
-  std::vector<NamedResource> out;
-  out.reserve(wanted.size());
-  for (const Wanted& one : wanted) {
-    const Destination& destination = destination_of(one);
-    // What is outside depends on secrets and on the proxy's machine.
+std::optional<std::string> origin_of(const MeshSnapshot& snapshot, const Wanted& wanted) {
+  if (destination_of(wanted).is_external()) return std::nullopt;
+  return build::origin_of(snapshot, wanted);
+}
+
+// One that is to be made.
+template <class Wanted>
+struct Missing {
+  std::vector<const Wanted*> wanted;
+  std::vector<std::optional<std::string>> origins;
+  bool empty() const { return wanted.empty(); }
+};
+
+// Takes what is known already.
+template <class Wanted>
+Missing<Wanted> take_known(SharedOutbounds& shared, const MeshSnapshot& snapshot,
+                           const std::vector<const Wanted*>& wanted, std::vector<NamedResource>& out) {
+  Missing<Wanted> missing;
+  out.reserve(wanted.size() + kOwnResources);
+  for (const Wanted* one : wanted) {
+    std::optional<std::string> origin = origin_of(snapshot, *one);
     std::optional<NamedResource> known;
-    if (!destination.is_external()) known = shared.find(build::origin_of(snapshot, one), destination.backend);
-    if (known)
+    if (origin) known = shared.find(*origin, destination_of(*one).backend);
+    if (known) {
       out.push_back(*std::move(known));
-    else
-      missing.push_back(one);
+    } else {
+      missing.wanted.push_back(one);
+      missing.origins.push_back(std::move(origin));
+    }
   }
-  return out;
+  return missing;
 }
 
 template <class Wanted>
-void keep(SharedOutbounds& shared, const MeshSnapshot& snapshot, const std::vector<Wanted>& wanted,
-          const std::vector<NamedResource>& made) {
-  for (const Wanted& one : wanted) {
-    const Destination& destination = destination_of(one);
-    if (destination.is_external()) continue;
-    const auto found = std::ranges::lower_bound(made, name_of(one), {}, &NamedResource::name);
-    if (found != made.end() && found->name == name_of(one))
-      shared.keep(build::origin_of(snapshot, one), destination.backend, *found);
+void keep(SharedOutbounds& shared, const Missing<Wanted>& missing, const std::vector<NamedResource>& made) {
+  for (std::size_t i = 0; i < missing.wanted.size(); ++i) {
+    if (!missing.origins[i]) continue;
+    const std::string name = name_of(*missing.wanted[i]);
+    const auto found = std::ranges::lower_bound(made, name, {}, &NamedResource::name);
+    if (found != made.end() && found->name == name)
+      shared.keep(*missing.origins[i], destination_of(*missing.wanted[i]).backend, *found);
   }
 }
 
@@ -90,14 +110,14 @@ struct ConfigBuilder::Impl {
   mutable SharedBytes bytes;
 
   // In the order of the destinations.
-  NamedResources endpoints_of(const MeshSnapshot& snapshot, const std::vector<Destination>& destinations) const {
+  NamedResources endpoints_of(const MeshSnapshot& snapshot, const Destinations& destinations) const {
     const auto& routing = snapshot.spec().routing;
     const ClientView view{zone, routing && routing->locality_aware_load_balancing};
     auto resources = std::make_shared<std::vector<NamedResource>>();
     resources->reserve(destinations.size());
-    for (const Destination& destination : destinations)
-      if (!destination.is_external())
-        resources->push_back(endpoints.get(snapshot.name, destination, views_of(snapshot, destination), view));
+    for (const Destination* destination : destinations)
+      if (!destination->is_external())
+        resources->push_back(endpoints.get(snapshot.name, *destination, views_of(snapshot, *destination), view));
     return resources;
   }
 
@@ -106,15 +126,52 @@ struct ConfigBuilder::Impl {
     for (const Policy* policy : policies) policy->apply(proxy, draft);
   }
 
-  std::shared_ptr<SharedOutbounds> shared_outbounds_of(const MeshSnapshot& snapshot, const Resource& dataplane,
-                                                       const ProxyTraits& traits) const {
+  // Of all kinds.
+  Say say_of(const MeshSnapshot& snapshot, const Resource& dataplane) const {
     const ProxyContext proxy{snapshot, dataplane, dataplane.spec_as<Dataplane>()};
-    Caller caller{snapshot.mesh, {}, traits.ipv6};
+    Say out;
     for (const Policy* policy : policies) {
-      std::vector<SharedResource> some = policy->for_outbounds(proxy);
-      caller.policies.insert(caller.policies.end(), some.begin(), some.end());
+      Say some = policy->say(proxy);
+      std::ranges::move(some.own, std::back_inserter(out.own));
+      std::ranges::move(some.outbounds, std::back_inserter(out.outbounds));
     }
-    return known_outbounds.of(caller);
+    return out;
+  }
+
+  std::shared_ptr<const OwnPart> own_part_of(const MeshSnapshot& snapshot, const SharedResource& dataplane,
+                                             const ProxyTraits& traits, std::vector<SharedResource> say,
+                                             const ProxyConfig* before) const {
+    if (before != nullptr && before->own != nullptr && before->own->mesh == snapshot.mesh &&
+        before->own->dataplane == dataplane && before->own->policies == say)
+      return before->own;
+    const auto& spec = dataplane->spec_as<Dataplane>();
+    auto own = std::make_shared<OwnPart>();
+    own->mesh = snapshot.mesh;
+    own->dataplane = dataplane;
+    own->policies = std::move(say);
+    envoy::ResourceSet draft;
+    build::Context context{snapshot, spec, traits, draft, own->warnings};
+    build::add_admin(context);
+    if (is_builtin_gateway(spec))
+      context.warnings.push_back("networking.gateway: built-in gateways are not there yet; the proxy gets no traffic");
+    else
+      build::add_inbounds(context);
+    apply_policies(snapshot, *dataplane, draft);
+    own->clusters = *bytes.share(draft.seal_clusters());
+    own->listeners = *bytes.share(draft.seal_listeners());
+    return own;
+  }
+
+  // Where the sidecar's own DNS server reads the names of these.
+  std::vector<NamedResource> make_names(const MeshSnapshot& snapshot, const Resource& dataplane,
+                                        const ProxyTraits& traits, const std::vector<PlannedOutbound>& planned,
+                                        std::vector<std::string>& warnings) const {
+    if (!build::wants_names(traits)) return {};
+    envoy::ResourceSet draft;
+    build::Context context{snapshot, dataplane.spec_as<Dataplane>(), traits, draft, warnings};
+    build::add_names(context, planned, outbounds.dns_domain);
+    apply_policies(snapshot, dataplane, draft);
+    return *bytes.share(draft.seal_listeners());
   }
 
   // Clusters and listeners of outbounds: those that others have already, and the rest made.
@@ -122,22 +179,24 @@ struct ConfigBuilder::Impl {
     std::vector<NamedResource> clusters, listeners;
   };
   Outbounds make_outbounds(const MeshSnapshot& snapshot, const Resource& dataplane, const ProxyTraits& traits,
-                           const std::vector<PlannedOutbound>& planned, const std::vector<Destination>& destinations,
-                           std::vector<std::string>& warnings) const {
-    const auto shared = shared_outbounds_of(snapshot, dataplane, traits);
-    std::vector<Destination> new_destinations;
-    std::vector<PlannedOutbound> new_outbounds;
-    Outbounds out{take_known(*shared, snapshot, destinations, new_destinations),
-                  take_known(*shared, snapshot, planned, new_outbounds)};
+                           std::vector<SharedResource> say, const std::vector<PlannedOutbound>& planned,
+                           const Destinations& destinations, std::vector<std::string>& warnings) const {
+    const auto shared = known_outbounds.of({snapshot.mesh, std::move(say), traits.ipv6});
+    std::vector<const PlannedOutbound*> all;
+    all.reserve(planned.size());
+    for (const PlannedOutbound& outbound : planned) all.push_back(&outbound);
+    Outbounds out;
+    const auto new_destinations = take_known(*shared, snapshot, destinations, out.clusters);
+    const auto new_outbounds = take_known(*shared, snapshot, all, out.listeners);
     if (new_destinations.empty() && new_outbounds.empty()) return out;
     envoy::ResourceSet draft;
     build::Context context{snapshot, dataplane.spec_as<Dataplane>(), traits, draft, warnings};
-    build::add_outbounds(context, new_outbounds, new_destinations);
+    build::add_outbounds(context, new_outbounds.wanted, new_destinations.wanted);
     apply_policies(snapshot, dataplane, draft);
     const NamedResources clusters = bytes.share(draft.seal_clusters());
     const NamedResources listeners = bytes.share(draft.seal_listeners());
-    keep(*shared, snapshot, new_destinations, *clusters);
-    keep(*shared, snapshot, new_outbounds, *listeners);
+    keep(*shared, new_destinations, *clusters);
+    keep(*shared, new_outbounds, *listeners);
     out.clusters.insert(out.clusters.end(), clusters->begin(), clusters->end());
     out.listeners.insert(out.listeners.end(), listeners->begin(), listeners->end());
     return out;
@@ -167,35 +226,29 @@ ConfigBuilder::ConfigBuilder(std::string zone, std::vector<const Policy*> polici
 ConfigBuilder::~ConfigBuilder() = default;
 
 std::shared_ptr<const ProxyConfig> ConfigBuilder::build(const MeshSnapshot& snapshot, const std::string& dataplane,
-                                                        const ProxyTraits& traits,
-                                                        std::vector<std::string>* warnings) const {
+                                                        const ProxyTraits& traits, std::vector<std::string>* warnings,
+                                                        const ProxyConfig* before) const {
   const SharedResource resource = snapshot.dataplanes.at(dataplane);
   const auto& spec = resource->spec_as<Dataplane>();
   std::vector<std::string> unheard;
-  envoy::ResourceSet draft;
-  build::Context context{snapshot, spec, traits, draft, warnings == nullptr ? unheard : *warnings};
-
-  build::add_admin(context);
-  std::vector<Destination> destinations;
-  Impl::Outbounds made;
-  if (is_builtin_gateway(spec)) {
-    context.warnings.push_back("networking.gateway: built-in gateways are not there yet; the proxy gets no traffic");
-  } else {
-    build::add_inbounds(context);
-    const auto outbounds = build::OutboundPlan(snapshot, *resource, traits, impl_->outbounds).build(context.warnings);
-    destinations = build::destinations_of(outbounds);
-    made = impl_->make_outbounds(snapshot, *resource, traits, outbounds, destinations, context.warnings);
-    if (build::wants_names(traits)) build::add_names(context, outbounds, impl_->outbounds.dns_domain);
-  }
-  impl_->apply_policies(snapshot, *resource, draft);
+  std::vector<std::string>& heard = warnings == nullptr ? unheard : *warnings;
+  Say say = impl_->say_of(snapshot, *resource);
 
   auto config = std::make_shared<ProxyConfig>();
-  auto clusters = draft.seal_clusters();
-  auto listeners = draft.seal_listeners();
-  impl_->bytes.share(clusters);
-  impl_->bytes.share(listeners);
-  config->clusters = joined(std::move(clusters), std::move(made.clusters));
-  config->listeners = joined(std::move(listeners), std::move(made.listeners));
+  config->own = impl_->own_part_of(snapshot, resource, traits, std::move(say.own), before);
+  heard.insert(heard.end(), config->own->warnings.begin(), config->own->warnings.end());
+  std::vector<PlannedOutbound> outbounds;
+  Destinations destinations;
+  Impl::Outbounds made;
+  if (!is_builtin_gateway(spec)) {
+    outbounds = build::OutboundPlan(snapshot, *resource, traits, impl_->outbounds).build(heard);
+    destinations = build::destinations_of(outbounds);
+    made = impl_->make_outbounds(snapshot, *resource, traits, std::move(say.outbounds), outbounds, destinations, heard);
+    std::ranges::move(impl_->make_names(snapshot, *resource, traits, outbounds, heard),
+                      std::back_inserter(made.listeners));
+  }
+  config->clusters = joined(config->own->clusters, std::move(made.clusters));
+  config->listeners = joined(config->own->listeners, std::move(made.listeners));
   config->routes = std::make_shared<std::vector<NamedResource>>();  // routes lie within their listeners
   config->endpoints = impl_->endpoints_of(snapshot, destinations);
   add_secrets(snapshot, spec, *config);
@@ -220,26 +273,24 @@ std::shared_ptr<const ProxyConfig> ConfigBuilder::rebuild(const ProxyConfig& bef
       for (const OutboundBefore& one : befores) plan.add_former_names(key, one, gone_listeners, gone_clusters);
     }
     std::vector<std::string> unheard;
-    envoy::ResourceSet draft;
-    build::Context context{snapshot, spec, traits, draft, warnings == nullptr ? unheard : *warnings};
-    const auto outbounds = plan.build_for(keys, context.warnings);
+    std::vector<std::string>& heard = warnings == nullptr ? unheard : *warnings;
+    const auto outbounds = plan.build_for(keys, heard);
     const auto destinations = build::destinations_of(outbounds);
-    auto made = impl_->make_outbounds(snapshot, *resource, traits, outbounds, destinations, context.warnings);
+    auto made = impl_->make_outbounds(snapshot, *resource, traits, impl_->say_of(snapshot, *resource).outbounds,
+                                      outbounds, destinations, heard);
     if (has_new_names) {
       std::vector<std::string> said_before;
-      build::add_names(context, plan.build(said_before), impl_->outbounds.dns_domain);
+      std::ranges::move(impl_->make_names(snapshot, *resource, traits, plan.build(said_before), heard),
+                        std::back_inserter(made.listeners));
     }
-    impl_->apply_policies(snapshot, *resource, draft);
-    auto names = draft.seal_listeners();
-    impl_->bytes.share(names);
-    config->clusters =
-        replaced(before.clusters, joined(draft.seal_clusters(), std::move(made.clusters)), gone_clusters);
-    config->listeners = replaced(before.listeners, joined(std::move(names), std::move(made.listeners)), gone_listeners);
+    config->clusters = replaced(before.clusters, joined({}, std::move(made.clusters)), gone_clusters);
+    config->listeners = replaced(before.listeners, joined({}, std::move(made.listeners)), gone_listeners);
     config->endpoints = replaced(before.endpoints, impl_->endpoints_of(snapshot, destinations), gone_clusters);
   }
   if (!touched.endpoints.empty()) {
-    auto destinations = build::destinations_of(plan.build_using(touched.endpoints));
-    config->endpoints = replaced(config->endpoints, impl_->endpoints_of(snapshot, destinations), {});
+    const auto outbounds = plan.build_using(touched.endpoints);
+    config->endpoints =
+        replaced(config->endpoints, impl_->endpoints_of(snapshot, build::destinations_of(outbounds)), {});
   }
   config->secrets.clear();
   add_secrets(snapshot, spec, *config);

@@ -221,10 +221,10 @@ struct TwoCallers : Fixture {
     other.networking.address = "10.0.0.10";
     add("web-2", other);
   }
-  void set_timeout(std::optional<TargetRef> of, Duration timeout) {
+  void set_timeout(std::optional<TargetRef> of, Duration timeout, bool of_what_comes_in = false) {
     MeshTimeout spec;
     spec.target_ref = std::move(of);
-    spec.to.emplace().push_back({{TargetKind::Mesh}, {.connection_timeout = timeout}});
+    (of_what_comes_in ? spec.from : spec.to).emplace().push_back({{TargetKind::Mesh}, {.connection_timeout = timeout}});
     auto resource = std::make_shared<Resource>();
     resource->key = {&kMeshTimeoutKind, "default", "slow"};
     resource->spec = AnySpec::of(std::move(spec));
@@ -248,6 +248,49 @@ TEST(Outbounds, AreMadeOnceForAllWhoCallUnderTheSamePolicies) {
   const auto changed = f.builder.build(f.snapshot, "web-1", {});
   EXPECT_NE(changed->clusters->at(0).version, held->clusters->at(0).version);
   EXPECT_EQ(f.cost_of("web-2"), 2U);
+}
+
+TEST(OwnPart, IsNotMadeAnewForAPolicyAboutWhatTheProxyCalls) {
+  TwoCallers f;
+  const auto before = f.builder.build(f.snapshot, "web-1", {});
+  f.set_timeout({}, std::chrono::seconds(1));
+
+  const auto after = f.builder.build(f.snapshot, "web-1", {}, nullptr, before.get());
+
+  EXPECT_EQ(after->own, before->own);  // the same object
+  EXPECT_EQ(*after->listeners, *f.builder.build(f.snapshot, "web-1", {})->listeners);
+  EXPECT_EQ(*after->clusters, *f.builder.build(f.snapshot, "web-1", {})->clusters);
+  EXPECT_NE(*after->clusters, *before->clusters);
+}
+
+TEST(OwnPart, IsMadeAnewForAPolicyAboutWhatComesIn) {
+  TwoCallers f;
+  const auto before = f.builder.build(f.snapshot, "web-1", {});
+  f.set_timeout({}, std::chrono::seconds(1), true);
+
+  const auto after = f.builder.build(f.snapshot, "web-1", {}, nullptr, before.get());
+
+  EXPECT_NE(after->own, before->own);
+  EXPECT_EQ(*after->listeners, *f.builder.build(f.snapshot, "web-1", {})->listeners);
+  EXPECT_EQ(*after->clusters, *f.builder.build(f.snapshot, "web-1", {})->clusters);
+  EXPECT_NE(*after->clusters, *before->clusters);
+}
+
+TEST(OwnPart, IsMadeAnewForAnotherDataplaneOrMesh) {
+  TwoCallers f;
+  const auto before = f.builder.build(f.snapshot, "web-1", {});
+  auto moved = std::make_shared<Resource>(*f.snapshot.dataplanes.at("web-1"));
+  Dataplane spec = moved->spec_as<Dataplane>();
+  spec.networking.address = "10.9.9.9";
+  moved->spec = AnySpec::of(std::move(spec));
+  f.snapshot.dataplanes.insert_or_assign("web-1", SharedResource(moved));
+
+  const auto after = f.builder.build(f.snapshot, "web-1", {}, nullptr, before.get());
+  EXPECT_EQ(*after->listeners, *f.builder.build(f.snapshot, "web-1", {})->listeners);
+  EXPECT_NE(*after->listeners, *before->listeners);
+
+  f.snapshot.mesh = std::make_shared<const Resource>(*f.snapshot.mesh);
+  EXPECT_NE(f.builder.build(f.snapshot, "web-1", {}, nullptr, after.get())->own, after->own);
 }
 
 TEST(Outbounds, OfWhoIsSelectedByAPolicyAreItsOwn) {

@@ -18,7 +18,7 @@ namespace mesh {
 // What all outbounds of a proxy depend on, beside what each of them is.
 struct Caller {
   SharedResource mesh;                   // kind Mesh
-  std::vector<SharedResource> policies;  // Policy::for_outbounds() of every kind
+  std::vector<SharedResource> policies;  // Say::outbounds of every kind
   bool ipv6 = true;
 };
 

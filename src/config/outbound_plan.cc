@@ -185,7 +185,8 @@ void OutboundPlan::add_enumerated(const std::set<std::string>* keys, std::vector
     } else if (!outbound.backend_ref) {
       if (!is_wanted(service_key(outbound.service()))) continue;
       Tags tags = tags_of(outbound);
-      out.push_back({address, outbound.port, to_service(outbound.service(), tags), tags});
+      Destination destination = to_service(outbound.service(), tags);
+      out.push_back({address, outbound.port, std::move(destination), std::move(tags)});
     } else {
       const OutboundBackendRef& given = *outbound.backend_ref;
       const BackendRef ref{given.kind, given.name, given.labels, given.port};
@@ -297,14 +298,14 @@ void OutboundPlan::add_former_names(const std::string& key, const OutboundBefore
   }
 }
 
-std::vector<Destination> destinations_of(const std::vector<PlannedOutbound>& outbounds) {
-  std::map<std::string, const Destination*> found;
-  for (const PlannedOutbound& outbound : outbounds)
-    found.try_emplace(outbound.destination.cluster, &outbound.destination);
-  std::vector<Destination> destinations;
-  destinations.reserve(found.size());
-  for (const auto& [cluster, destination] : found) destinations.push_back(*destination);
-  return destinations;
+Destinations destinations_of(const std::vector<PlannedOutbound>& outbounds) {
+  Destinations all;
+  all.reserve(outbounds.size());
+  for (const PlannedOutbound& outbound : outbounds) all.push_back(&outbound.destination);
+  std::ranges::stable_sort(all, {}, &Destination::cluster);
+  const auto repeated = std::ranges::unique(all, {}, &Destination::cluster);
+  all.erase(repeated.begin(), repeated.end());
+  return all;
 }
 
 }  // namespace mesh::build

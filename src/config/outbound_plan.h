@@ -73,7 +73,7 @@ class OutboundPlan {
   std::set<std::uint32_t> application_ports_;  // that the application may have taken on every address
 };
 
-// Of the outbounds, without repetition, in the order of their clusters' names.
-std::vector<Destination> destinations_of(const std::vector<PlannedOutbound>& outbounds);
+// Of the outbounds, which must outlive them, without repetition, in the order of their clusters' names.
+Destinations destinations_of(const std::vector<PlannedOutbound>& outbounds);
 
 }  // namespace mesh::build

@@ -202,17 +202,17 @@ std::string origin_of(const MeshSnapshot& snapshot, const PlannedOutbound& outbo
   return out;
 }
 
-void add_outbounds(Context& context, const std::vector<PlannedOutbound>& outbounds,
-                   const std::vector<Destination>& destinations) {
+void add_outbounds(Context& context, const std::vector<const PlannedOutbound*>& outbounds,
+                   const Destinations& destinations) {
   std::set<std::string> missing;
-  for (const Destination& destination : destinations) {
-    if (!destination.is_external())
-      add_cluster(context, destination);
-    else if (!add_external_cluster(context, destination, backend_of(destination)))
-      missing.insert(destination.cluster);
+  for (const Destination* destination : destinations) {
+    if (!destination->is_external())
+      add_cluster(context, *destination);
+    else if (!add_external_cluster(context, *destination, backend_of(*destination)))
+      missing.insert(destination->cluster);
   }
-  for (const PlannedOutbound& outbound : outbounds)
-    if (!missing.contains(outbound.destination.cluster)) add_listener(context, outbound);
+  for (const PlannedOutbound* outbound : outbounds)
+    if (!missing.contains(outbound->destination.cluster)) add_listener(context, *outbound);
 }
 
 }  // namespace mesh::build

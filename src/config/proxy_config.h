@@ -22,12 +22,22 @@ struct SecretRef {
   friend auto operator<=>(const SecretRef&, const SecretRef&) = default;
 };
 
+// What a proxy has whomever it calls: for its own application, and for its administration. It is the same as long as
+// the resources are from which it was made, and what the proxy says of itself.
+struct OwnPart {
+  SharedResource mesh, dataplane;
+  std::vector<SharedResource> policies;  // Say::own of every kind
+  std::vector<NamedResource> clusters, listeners;
+  std::vector<std::string> warnings;
+};
+
 struct ProxyConfig {
   NamedResources clusters;
   NamedResources endpoints;
   NamedResources listeners;
   NamedResources routes;
   std::vector<SecretRef> secrets;
+  std::shared_ptr<const OwnPart> own;  // lies in clusters and listeners; null: of a zone proxy
 
   bool has_endpoints() const { return endpoints != nullptr && !endpoints->empty(); }
 };
@@ -76,9 +86,11 @@ class ConfigBuilder {
   ~ConfigBuilder();
 
   // The proxy must be in the snapshot. Does not fail: what cannot be built is left out and named in `warnings`.
+  // `before` is what was built for this proxy with these traits, if anything: what it has of its own may be the same
+  // still.
   std::shared_ptr<const ProxyConfig> build(const MeshSnapshot& snapshot, const std::string& dataplane,
-                                           const ProxyTraits& traits,
-                                           std::vector<std::string>* warnings = nullptr) const;
+                                           const ProxyTraits& traits, std::vector<std::string>* warnings = nullptr,
+                                           const ProxyConfig* before = nullptr) const;
 
   // `before` with what was touched as it is in the snapshot, everything else shared with it: in proportion to what was
   // touched. Right as long as the Mesh, the Dataplane and the policies are those of `before`.

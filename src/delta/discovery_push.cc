@@ -163,10 +163,9 @@ std::vector<DiscoveryState::Held> DiscoveryState::changes_of(std::size_t type) c
   Cursor<std::string> names(state.names);
   for (const auto& resource : *state.wanted) {
     if (!state.wants_all && !names.find(resource.name)) continue;
-    std::string version = wire_version(type, resource);
     const Held* has = held.find(resource.name);
-    if (!has || has->version != version || tried.find(resource.name))
-      changes.push_back({resource.name, std::move(version), resource.body});
+    if (!has || !is_wire_version(type, resource, has->version) || tried.find(resource.name))
+      changes.push_back({resource.name, wire_version(type, resource), resource.body});
   }
   if (encoding_ == Encoding::StateOfTheWorld) return changes;
   // Who asks for what does not exist is told so. After a reconnect also who had it once, when it has a parent: that one
@@ -212,18 +211,30 @@ std::string DiscoveryState::version_of(std::size_t type) const {
   return fingerprint.text();
 }
 
-std::string DiscoveryState::wire_version(std::size_t type, const NamedResource& resource) const {
-  if (!plan_[type].parent) return resource.version;
+// Null: it has no parent, or none that the peer knows of.
+const std::string* DiscoveryState::parent_version(std::size_t type, const std::string& name) const {
+  if (!plan_[type].parent) return nullptr;
   const TypeState& parents = types_[*plan_[type].parent];
   static const std::vector<Held> kNone;
   for (const auto* list : {parents.in_flight ? &parents.in_flight->changes : &kNone, &parents.tried, &parents.held}) {
-    const auto parent = std::lower_bound(list->begin(), list->end(), resource.name,
-                                         [](const Held& held, const std::string& name) { return held.name < name; });
-    if (parent != list->end() && parent->name == resource.name && !parent->version.empty()) {
-      return resource.version + "/" + parent->version;
-    }
+    const auto parent = std::ranges::lower_bound(*list, name, {}, &Held::name);
+    if (parent != list->end() && parent->name == name && !parent->version.empty()) return &parent->version;
   }
-  return resource.version;
+  return nullptr;
+}
+
+std::string DiscoveryState::wire_version(std::size_t type, const NamedResource& resource) const {
+  const std::string* parent = parent_version(type, resource.name);
+  return parent == nullptr ? resource.version : resource.version + "/" + *parent;
+}
+
+// The same without making it: of most, nothing has changed.
+bool DiscoveryState::is_wire_version(std::size_t type, const NamedResource& resource,
+                                     const std::string& version) const {
+  const std::string* parent = parent_version(type, resource.name);
+  if (parent == nullptr) return version == resource.version;
+  return version.size() == resource.version.size() + 1 + parent->size() && version.starts_with(resource.version) &&
+         version[resource.version.size()] == '/' && version.ends_with(*parent);
 }
 
 }  // namespace mesh

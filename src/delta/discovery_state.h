@@ -187,7 +187,9 @@ class DiscoveryState {
   std::vector<Held> changes_of(std::size_t type) const;
   std::vector<Held> removals_of(std::size_t type) const;
   std::string version_of(std::size_t type) const;
+  const std::string* parent_version(std::size_t type, const std::string& name) const;
   std::string wire_version(std::size_t type, const NamedResource& resource) const;
+  bool is_wire_version(std::size_t type, const NamedResource& resource, const std::string& version) const;
   bool is_whole(std::size_t type) const { return encoding_ == Encoding::StateOfTheWorld && plan_[type].is_whole; }
 
   const Encoding encoding_;

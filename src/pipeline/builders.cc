@@ -42,8 +42,8 @@ Offer offer_of(const Built& built) {
 BuildsConfig BuildsConfig::with(const ConfigBuilder& builder) {
   BuildsConfig out;
   out.build = [&builder](const MeshSnapshot& mesh, const std::string& dataplane, const ProxyTraits& traits,
-                         std::vector<std::string>* warnings) {
-    return builder.build(mesh, dataplane, traits, warnings);
+                         std::vector<std::string>* warnings, const ProxyConfig* before) {
+    return builder.build(mesh, dataplane, traits, warnings, before);
   };
   out.rebuild = [&builder](const ProxyConfig& before, const MeshSnapshot& mesh, const std::string& dataplane,
                            const ProxyTraits& traits, const Touched& touched, std::vector<std::string>* warnings) {
@@ -126,10 +126,12 @@ BuildReport Builders::build(Proxy& proxy, const Work& work, Turn turn) {
   report.turn = turn;
   Built next;
   ProxyTraits traits;
+  bool has_new_traits = false;
   {
     std::lock_guard lock(proxy.mutex);
     next = proxy.built;
     traits = proxy.traits;
+    has_new_traits = std::exchange(next.traits, proxy.traits_number) != proxy.traits_number;
   }
   report.number = next.number;
   const std::shared_ptr<const Snapshot> snapshot = snapshot_.get();
@@ -144,7 +146,7 @@ BuildReport Builders::build(Proxy& proxy, const Work& work, Turn turn) {
   if (work.full || !config) {
     ++counts_.full;
     std::vector<std::string> warnings;
-    config = builder_.build(*mesh, proxy.id.name, traits, &warnings);
+    config = builder_.build(*mesh, proxy.id.name, traits, &warnings, has_new_traits ? nullptr : next.config.get());
     tell(proxy, std::move(warnings));
   } else if (work.touched != nullptr) {
     ++counts_.partial;

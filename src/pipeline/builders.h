@@ -18,7 +18,8 @@ namespace mesh {
 // How configuration is made: a ConfigBuilder's two functions.
 struct BuildsConfig {
   std::function<std::shared_ptr<const ProxyConfig>(const MeshSnapshot&, const std::string& dataplane,
-                                                   const ProxyTraits&, std::vector<std::string>* warnings)>
+                                                   const ProxyTraits&, std::vector<std::string>* warnings,
+                                                   const ProxyConfig* before)>
       build;
   std::function<std::shared_ptr<const ProxyConfig>(const ProxyConfig& before, const MeshSnapshot&,
                                                    const std::string& dataplane, const ProxyTraits&, const Touched&,

@@ -146,12 +146,12 @@ struct Pipeline::State {
     out.stored = [this](const ProxyId& proxy, std::shared_ptr<const DataplaneInsight> row, Whose whose) {
       const boost::json::object* metadata = row->metadata.if_object();
       const bool is_elsewhere = whose == Whose::AnothersThatIsAlive && row->is_online();
-      const OfflineProxies::Elsewhere seen{
+      const OfflineProxies::Elsewhere there{
           .is_ours = whose == Whose::Ours,
           .connected_to = is_elsewhere ? row->subscriptions.back().control_plane_instance_id : "",
           .leaving = row->manager && row->manager->leaving,
           .registered_itself = metadata != nullptr && metadata->contains("dataplane.resource")};
-      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime now) { proxies.on_elsewhere(proxy, seen, now); });
+      needs.cleanup.tell([=](OfflineProxies& proxies, SteadyTime now) { proxies.on_elsewhere(proxy, there, now); });
       needs.insights.tell([=](InsightBook& book, SystemTime) { book.on_stored(proxy, row); });
     };
     out.others = [this](const std::set<std::string>& alive) {

@@ -34,7 +34,7 @@ std::string endpoints_text(const MeshSnapshot& mesh, const std::string& service)
 
 // A builder whose configurations are short: one endpoint resource per service that is called, and in the one listener
 // the address and the timeouts that there are.
-BuildsConfig plain_builder() {
+BuildsConfig plain_builder(bool& was_built_before) {
   BuildsConfig out;
   const auto endpoints = [](const MeshSnapshot& mesh, const std::string& name) {
     std::vector<std::pair<std::string, std::string>> list;
@@ -42,7 +42,9 @@ BuildsConfig plain_builder() {
       list.emplace_back(outbound.service(), endpoints_text(mesh, outbound.service()));
     return resources(std::move(list));
   };
-  out.build = [=](const MeshSnapshot& mesh, const std::string& name, const ProxyTraits&, std::vector<std::string>*) {
+  out.build = [=, &was_built_before](const MeshSnapshot& mesh, const std::string& name, const ProxyTraits&,
+                                     std::vector<std::string>*, const ProxyConfig* before) {
+    was_built_before = before != nullptr;
     auto config = std::make_shared<ProxyConfig>();
     const Dataplane& spec = mesh.dataplanes.at(name)->spec_as<Dataplane>();
     std::string listener = spec.networking.address;
@@ -84,7 +86,7 @@ class PipelineTest : public testing::Test {
         clock);
     // The policy named "x" selects proxies whose names start with "x".
     pipeline = std::make_unique<Pipeline>(PipelineSettings{},
-                                          PipelineNeeds{store, secrets, plain_builder(),
+                                          PipelineNeeds{store, secrets, plain_builder(was_built_before),
                                                         [](const Resource& policy, const Resource& dataplane) {
                                                           return dataplane.key.name.starts_with(policy.key.name);
                                                         },
@@ -169,6 +171,7 @@ class PipelineTest : public testing::Test {
   StreamId last_stream = 0;
   std::set<StreamId> offered;
   std::map<StreamId, Offer> latest;
+  bool was_built_before = false;  // the last build of all had what was built for the proxy before
 };
 
 TEST_F(PipelineTest, AProxyThatConnectsIsOfferedItsConfigurationAtOnce) {
@@ -177,6 +180,20 @@ TEST_F(PipelineTest, AProxyThatConnectsIsOfferedItsConfigurationAtOnce) {
   const StreamId web = connect("web-1");
   EXPECT_THAT(take_offered(), ElementsAre(web));
   EXPECT_EQ(content(web, XdsType::Listener, "inbound"), "10.0.0.1");
+}
+
+TEST_F(PipelineTest, WhatAProxyHadIsTheStartForWhatItGetsUnlessItSaysSomethingElseOfItself) {
+  write_mesh();
+  write_dataplane("web-1", "web");
+  connect("web-1");
+  EXPECT_FALSE(was_built_before);
+  connect("web-1");
+  EXPECT_TRUE(was_built_before);
+  const std::string other = R"({"features":["feature-reuse-port"]})";
+  connect("web-1", other);
+  EXPECT_FALSE(was_built_before);
+  connect("web-1", other);
+  EXPECT_TRUE(was_built_before);
 }
 
 TEST_F(PipelineTest, AnEndpointThatJoinsConcernsExactlyTheCallers) {

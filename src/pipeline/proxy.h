@@ -26,6 +26,7 @@ struct Built {
   NamedResources secrets;
   std::uint64_t number = 0;  // of the offer that carries it; grows when anything changed
   Turn turn = 0;             // everything up to this turn is in it
+  std::uint64_t traits = 0;  // Proxy::traits_number when it was built
 };
 
 class Proxy {
@@ -40,8 +41,9 @@ class Proxy {
   Turn pending_turn = 0;
   bool is_queued = false;  // or being built
   ProxyTraits traits;
-  std::vector<StreamId> streams;   // that are open, oldest first
-  std::vector<StreamId> unserved;  // those of them that were offered nothing yet
+  std::uint64_t traits_number = 0;  // grows when they change
+  std::vector<StreamId> streams;    // that are open, oldest first
+  std::vector<StreamId> unserved;   // those of them that were offered nothing yet
   Built built;
   std::set<std::string> warned;  // what was said in the log of what cannot be
 };

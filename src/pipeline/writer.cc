@@ -120,20 +120,23 @@ void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits tra
   std::shared_ptr<Proxy> slot;
   {
     std::lock_guard lock(known_mutex_);
-    Known& known = known_[proxy];
+    const auto place = known_.try_emplace(proxy).first;
+    Known& known = place->second;
     if (!known.proxy) known.proxy = std::make_shared<Proxy>(proxy);
     if (known.streams.empty()) ++connected_count_;
     known.streams.insert(stream);
     known.progress.held.clear();  // the newest stream counts, and it holds nothing that we know of
+    known.is_acknowledged = false;
     slot = known.proxy;
+    streams_[stream] = place;
   }
   {
     std::lock_guard lock(slot->mutex);
+    if (slot->traits != traits) ++slot->traits_number;
     slot->traits = std::move(traits);
     slot->streams.push_back(stream);
     slot->unserved.push_back(stream);
   }
-  streams_[stream] = proxy;
   if (proxy.type == ProxyRole::Dataplane) {
     ConnectedProxies& mesh = connected_[proxy.mesh];
     mesh.all.insert(proxy.name);
@@ -154,9 +157,9 @@ void Writer::on_connected(const ProxyId& proxy, StreamId stream, ProxyTraits tra
 void Writer::on_disconnected(StreamId stream) {
   const auto found = streams_.find(stream);
   if (found == streams_.end()) return;
-  const ProxyId proxy = found->second;
+  const ProxyId proxy = found->second->first;
+  Known& known = found->second->second;
   streams_.erase(found);
-  Known& known = known_.at(proxy);
   known.streams.erase(stream);
   {
     std::lock_guard lock(known.proxy->mutex);
@@ -166,6 +169,7 @@ void Writer::on_disconnected(StreamId stream) {
   liveness_.on_envoy_disconnected(proxy, stream, clock_.steady());
   if (!known.streams.empty()) return;
   known.progress.held.clear();
+  known.is_acknowledged = false;
   --connected_count_;
   if (const auto mesh = connected_.find(proxy.mesh); proxy.type == ProxyRole::Dataplane && mesh != connected_.end()) {
     mesh->second.all.erase(proxy.name);
@@ -181,11 +185,11 @@ void Writer::on_disconnected(StreamId stream) {
 void Writer::on_holds(StreamId stream, XdsType type, std::uint64_t number) {
   const auto found = streams_.find(stream);
   if (found == streams_.end()) return;
-  Known& known = known_.at(found->second);
+  auto& [proxy, known] = *found->second;
   if (*known.streams.rbegin() != stream) return;  // one that is on its way out
   std::uint64_t& held = known.progress.held[type];
   held = std::max(held, number);
-  check_progress(found->second, known);
+  check_progress(proxy, known);
 }
 
 void Writer::on_built(const BuildReport& report) {
@@ -220,7 +224,8 @@ void Writer::check_progress(const ProxyId& proxy, Known& known) {
   const Progress& progress = known.progress;
   const bool listens = progress.held.contains(XdsType::Listener);
   const bool has_secrets = !progress.has_secrets || progress.held.contains(XdsType::Secret);
-  if (progress.built > 0 && listens && has_secrets) liveness_.on_acknowledged(proxy, clock_.steady());
+  if (progress.built > 0 && listens && has_secrets && !std::exchange(known.is_acknowledged, true))
+    liveness_.on_acknowledged(proxy, clock_.steady());
   barriers_.on_progress(proxy, progress);
 }
 

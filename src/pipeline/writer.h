@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "ads/ads.h"
@@ -89,7 +90,9 @@ class Writer {
     Progress progress;
     std::set<StreamId> streams;
     std::string last_problem;
+    bool is_acknowledged = false;  // and its liveness knows
   };
+  using KnownProxies = std::map<ProxyId, Known>;
   struct Goodbye {
     ProxyId proxy;
     std::set<std::string> services;
@@ -126,7 +129,7 @@ class Writer {
   Barriers barriers_;
   std::vector<Goodbye> goodbyes_;
   std::set<ProxyId> newcomers_;  // connected since the last turn
-  std::map<StreamId, ProxyId> streams_;
+  std::unordered_map<StreamId, KnownProxies::iterator> streams_;
   std::map<std::string, ConnectedProxies> connected_;  // by mesh
   struct Waiting {
     ListenerWait wait;
@@ -138,7 +141,7 @@ class Writer {
   std::map<ProxyId, SystemTime> renewal_of_;
 
   mutable std::mutex known_mutex_;  // this thread changes the table's shape, others look things up
-  std::map<ProxyId, Known> known_;
+  KnownProxies known_;
 };
 
 }  // namespace mesh

@@ -81,11 +81,13 @@ class MeshTimeoutPolicy final : public Policy {
     }
   }
 
-  std::vector<SharedResource> for_outbounds(const ProxyContext& proxy) const override {
-    std::vector<SharedResource> found;
-    for (auto& policy : matched_policies<MeshTimeout>(proxy, kMeshTimeoutKind))
-      if (policy.spec->to) found.push_back(std::move(policy.resource));
-    return found;
+  Say say(const ProxyContext& proxy) const override {
+    Say out;
+    for (auto& policy : matched_policies<MeshTimeout>(proxy, kMeshTimeoutKind)) {
+      if (policy.spec->from || policy.spec->rules) out.own.push_back(policy.resource);
+      if (policy.spec->to) out.outbounds.push_back(std::move(policy.resource));
+    }
+    return out;
   }
 };
 

@@ -83,7 +83,12 @@ class MeshTrafficPermissionPolicy final : public Policy {
     }
   }
 
-  std::vector<SharedResource> for_outbounds(const ProxyContext&) const override { return {}; }
+  Say say(const ProxyContext& proxy) const override {
+    Say out;
+    for (auto& policy : matched_policies<MeshTrafficPermission>(proxy, kMeshTrafficPermissionKind))
+      out.own.push_back(std::move(policy.resource));
+    return out;
+  }
 
  private:
   // First of all filters. On HTTP it answers 403, and its statistics are per connection manager.
