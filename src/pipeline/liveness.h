@@ -33,7 +33,7 @@
 namespace mesh {
 
 struct LivenessSettings {
-  Duration both_gone = std::chrono::seconds(1);
+  Duration both_gone = std::chrono::milliseconds(900);  // so that callers hear of it within a second
   Duration one_gone = std::chrono::seconds(10);
   Duration restart = std::chrono::seconds(30);
   Duration floor_window = std::chrono::seconds(10);

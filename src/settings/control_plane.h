@@ -358,7 +358,7 @@ BOOST_DESCRIBE_STRUCT(Experimental, (), (auto_reachable_services))
 
 // ---- ours: when a proxy counts as gone (the defaults of the liveness rules)
 struct LivenessSection {
-  Duration both_gone = seconds(1), one_gone = seconds(10), restart = seconds(30), floor_window = seconds(10),
+  Duration both_gone = milliseconds(900), one_gone = seconds(10), restart = seconds(30), floor_window = seconds(10),
            unprobed = seconds(5);
 };
 BOOST_DESCRIBE_STRUCT(LivenessSection, (), (both_gone, one_gone, restart, floor_window, unprobed))
