@@ -65,7 +65,8 @@ DataplaneInsight& InsightBook::edit(Kept& kept) {
 }
 
 void InsightBook::on_connected(std::uint64_t stream, const Connection& connection, SystemTime now) {
-  DataplaneInsight& row = edit(rows_[connection.proxy]);
+  Kept& kept = rows_[connection.proxy];
+  DataplaneInsight& row = edit(kept);
   const bool was_of_another = is_of_another(row);
   for (Subscription& earlier : row.subscriptions) {
     if (!earlier.is_online()) continue;
@@ -89,6 +90,7 @@ void InsightBook::on_connected(std::uint64_t stream, const Connection& connectio
   open_[connection.proxy].insert(next.id);
   row.subscriptions.push_back(std::move(next));
   cut(row);
+  row.live = kept.said_live.value_or(row.live);
   row.manager = manager_for(connection.proxy, row);
   // Others that share the store must know soon who judges this proxy now.
   touch(connection.proxy, was_of_another ? Urgency::AtOnce : Urgency::Soon);
@@ -129,7 +131,7 @@ std::optional<ManagerWord> InsightBook::manager_for(const ProxyId& proxy, const 
 void InsightBook::on_stored(const ProxyId& proxy, const Row& stored) {
   Kept& known = rows_[proxy];
   if (known.row == stored) return;
-  Kept next{.row = stored};
+  Kept next{.row = stored, .said_live = known.said_live};
   bool lost = false;
   const auto is_ours = [this](const Subscription& one) {
     return one.control_plane_instance_id == settings_.instance_id;
@@ -238,7 +240,9 @@ void InsightBook::on_certificate(const ProxyId& proxy, SystemTime issued, System
 
 void InsightBook::on_live(const ProxyId& proxy, bool live) {
   const auto row = rows_.find(proxy);
-  if (row == rows_.end() || row->second.row->live == live) return;
+  if (row == rows_.end()) return;
+  row->second.said_live = live;
+  if (row->second.row->live == live) return;
   if (is_of_another(*row->second.row) && row->second.row->is_online()) return;  // that one says so itself
   edit(row->second).live = live;
   touch(proxy, Urgency::AtOnce);

@@ -82,6 +82,7 @@ class InsightBook {
   struct Kept {
     Row row;
     DataplaneInsight* own = nullptr;  // the row, as long as nobody else has it
+    std::optional<bool> said_live;    // our own judgement, which counts whenever the newest connection is ours
   };
   static DataplaneInsight& edit(Kept& kept);
 

@@ -239,6 +239,20 @@ TEST_F(TwoBooks, OnlyTheOneThatAProxyIsConnectedToSaysWhetherItIsLive) {
   EXPECT_TRUE(book.find(kProxy)->live);
 }
 
+TEST_F(TwoBooks, WhatOneSaidWhileTheOtherHadTheProxyCountsWhenItComesBack) {
+  connect(1);
+  book.on_live(kProxy, true);
+  exchange();
+  connect_other(1, kStart + 5s);  // that is being cut off, and tells nobody of the end
+  exchange();
+  book.on_live(kProxy, false);
+  EXPECT_TRUE(book.find(kProxy)->live);
+  book.on_connected(2, {kProxy, "{}", "1.40.0", ""}, kStart + 6s);
+  exchange();
+  EXPECT_FALSE(book.find(kProxy)->live);
+  EXPECT_FALSE(other.find(kProxy)->live);
+}
+
 TEST_F(TwoBooks, LeftoversOfOneThatIsAliveAreNone) {
   connect_other(1, kStart);
   exchange();
