@@ -62,37 +62,42 @@ void build_a_proxy(benchmark::State& state) {
 }
 BENCHMARK(build_a_proxy)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);
 
-// Others are connected, and have most of its outbounds.
-void build_a_proxy_among_others(benchmark::State& state) {
-  const int size = static_cast<int>(state.range(0));
-  const Town town = make_town(size);
+// All of a mesh that are connected, and have what they should.
+struct Connected {
+  explicit Connected(const benchmark::State& state) : town(make_town(static_cast<int>(state.range(0)))) {
+    for (int i = 0; i < state.range(0); ++i) all.push_back(build(i));
+  }
+  std::shared_ptr<const ProxyConfig> build(int number, const ProxyConfig* before = nullptr) const {
+    return builder.build(town.mesh(), dataplane_name(number), proxy, nullptr, before);
+  }
+  int after(int number) const { return (number + 1) % static_cast<int>(all.size()); }
+
+  const Town town;
   const ConfigBuilder builder = make_builder();
   const ProxyTraits proxy = traits();
-  std::vector<std::shared_ptr<const ProxyConfig>> others;
-  for (int i = 0; i < size; ++i) others.push_back(builder.build(town.mesh(), dataplane_name(i), proxy));
+  std::vector<std::shared_ptr<const ProxyConfig>> all;
+};
+
+// Others are connected, and have most of its outbounds.
+void build_a_proxy_among_others(benchmark::State& state) {
+  const Connected connected(state);
   int number = 0;
   CountsAllocations counts(state);
   for (auto _ : state) {
-    number = (number + 1) % size;
-    benchmark::DoNotOptimize(builder.build(town.mesh(), dataplane_name(number), proxy));
+    number = connected.after(number);
+    benchmark::DoNotOptimize(connected.build(number));
   }
 }
 BENCHMARK(build_a_proxy_among_others)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);
 
 // The same, of one that was built before: a policy about what it calls changed.
 void build_a_proxy_again(benchmark::State& state) {
-  const int size = static_cast<int>(state.range(0));
-  const Town town = make_town(size);
-  const ConfigBuilder builder = make_builder();
-  const ProxyTraits proxy = traits();
-  std::vector<std::shared_ptr<const ProxyConfig>> all;
-  for (int i = 0; i < size; ++i) all.push_back(builder.build(town.mesh(), dataplane_name(i), proxy));
-  std::size_t number = 0;
+  const Connected connected(state);
+  int number = 0;
   CountsAllocations counts(state);
   for (auto _ : state) {
-    number = (number + 1) % all.size();
-    benchmark::DoNotOptimize(
-        builder.build(town.mesh(), dataplane_name(static_cast<int>(number)), proxy, nullptr, all[number].get()));
+    number = connected.after(number);
+    benchmark::DoNotOptimize(connected.build(number, connected.all[static_cast<std::size_t>(number)].get()));
   }
 }
 BENCHMARK(build_a_proxy_again)->Arg(100)->Arg(1'000)->Arg(10'000)->Unit(benchmark::kMicrosecond);

@@ -56,7 +56,7 @@ std::optional<std::string> origin_of(const MeshSnapshot& snapshot, const Wanted&
   return build::origin_of(snapshot, wanted);
 }
 
-// One that is to be made.
+// Those that are to be made, each with what it is made from.
 template <class Wanted>
 struct Missing {
   std::vector<const Wanted*> wanted;
