@@ -29,20 +29,23 @@ bool is_in_scope(const Resource& policy, const Resource& dataplane) {
   return policy_zone.empty() || proxy_zone.empty() || policy_zone == proxy_zone;
 }
 
-bool has_tags(const Tags& tags, const std::map<std::string, std::string>& wanted) {
-  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& entry) {
-    const auto found = tags.find(entry.first);
-    return found != tags.end() && (entry.second == "*" || entry.second == found->second);
-  });
+bool has_tag(const Tags& tags, const std::string& name, const std::string& wanted) {
+  const auto found = tags.find(name);
+  return found != tags.end() && (wanted == "*" || wanted == found->second);
 }
 
-Selection select_tagged(const std::map<std::string, std::string>& wanted, const Dataplane& spec) {
+bool has_tags(const Tags& tags, const std::map<std::string, std::string>& wanted) {
+  return std::ranges::all_of(wanted, [&](const auto& entry) { return has_tag(tags, entry.first, entry.second); });
+}
+
+template <class IsWanted>
+Selection select_tagged(const Dataplane& spec, IsWanted is_wanted) {
   Selection selection;
   for (std::size_t i = 0; i < spec.networking.inbound.size(); ++i) {
-    if (has_tags(spec.networking.inbound[i].tags, wanted)) selection.inbounds.push_back(i);
+    if (is_wanted(spec.networking.inbound[i].tags)) selection.inbounds.push_back(i);
   }
   const auto& gateway = spec.networking.gateway;
-  selection.gateway = gateway && gateway->type == GatewayType::DELEGATED && has_tags(gateway->tags, wanted);
+  selection.gateway = gateway && gateway->type == GatewayType::DELEGATED && is_wanted(gateway->tags);
   return selection;
 }
 
@@ -77,10 +80,34 @@ Selection select_dataplane(const TargetRef& target, const Resource& policy, cons
   return selection;
 }
 
-std::map<std::string, std::string> service_tags(const TargetRef& target) {
-  auto tags = target.tags.value_or(std::map<std::string, std::string>());
-  tags[kServiceTag] = target.name.value_or("");
-  return tags;
+// The name of the targetRef says which service, whatever its tags say of that.
+bool is_part_of_service(const Tags& tags, const TargetRef& target) {
+  static const std::string nameless;
+  if (!has_tag(tags, kServiceTag, target.name ? *target.name : nameless)) return false;
+  return !target.tags || std::ranges::all_of(*target.tags, [&](const auto& entry) {
+    return entry.first == kServiceTag || has_tag(tags, entry.first, entry.second);
+  });
+}
+
+// Wherever the policy was written.
+Selection select_anywhere(const TargetRef& target, const Resource& policy, const Resource& dataplane,
+                          const Dataplane& spec) {
+  switch (target.kind) {
+    case TargetKind::Mesh:
+      return is_supported(target, spec) ? select_tagged(spec, [](const Tags&) { return true; }) : Selection{};
+    case TargetKind::MeshSubset:
+      if (!is_supported(target, spec)) return {};
+      return select_tagged(spec, [&](const Tags& tags) { return !target.tags || has_tags(tags, *target.tags); });
+    case TargetKind::Dataplane: return select_dataplane(target, policy, dataplane, spec);
+    case TargetKind::MeshService:
+    case TargetKind::MeshServiceSubset:
+      return select_tagged(spec, [&](const Tags& tags) { return is_part_of_service(tags, target); });
+    case TargetKind::MeshGateway:          // built-in gateways are not proxies of ours yet
+    case TargetKind::MeshHTTPRoute:        // routes are not there yet
+    case TargetKind::MeshExternalService:  // these two are destinations and select no proxy
+    case TargetKind::MeshMultiZoneService: return {};
+  }
+  return {};
 }
 
 int specificity(TargetKind kind) {
@@ -123,27 +150,15 @@ int origin_rank(const std::string& origin) {
 
 bool concerns(const Policy& of, const Resource& policy, const Resource& dataplane) {
   const TargetRef* target = of.target_of(policy);
-  return target != nullptr && !is_shadow(policy) &&
-         !select_by(*target, policy, dataplane, dataplane.spec_as<Dataplane>()).empty();
+  return target != nullptr && !select_by(*target, policy, dataplane, dataplane.spec_as<Dataplane>()).empty() &&
+         !is_shadow(policy);
 }
 
+// Most policies are about others: what is looked at first tells that of most.
 Selection select_by(const TargetRef& target, const Resource& policy, const Resource& dataplane, const Dataplane& spec) {
-  if (!is_in_scope(policy, dataplane)) return {};
-  switch (target.kind) {
-    case TargetKind::Mesh: return is_supported(target, spec) ? select_tagged({}, spec) : Selection{};
-    case TargetKind::MeshSubset:
-      return is_supported(target, spec)
-                 ? select_tagged(target.tags.value_or(std::map<std::string, std::string>()), spec)
-                 : Selection{};
-    case TargetKind::Dataplane: return select_dataplane(target, policy, dataplane, spec);
-    case TargetKind::MeshService:
-    case TargetKind::MeshServiceSubset: return select_tagged(service_tags(target), spec);
-    case TargetKind::MeshGateway:          // built-in gateways are not proxies of ours yet
-    case TargetKind::MeshHTTPRoute:        // routes are not there yet
-    case TargetKind::MeshExternalService:  // these two are destinations and select no proxy
-    case TargetKind::MeshMultiZoneService: return {};
-  }
-  return {};
+  Selection selection = select_anywhere(target, policy, dataplane, spec);
+  if (!selection.empty() && !is_in_scope(policy, dataplane)) return {};
+  return selection;
 }
 
 bool is_shadow(const Resource& policy) { return label(policy, kEffectLabel) == "shadow"; }

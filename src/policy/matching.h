@@ -82,10 +82,10 @@ std::vector<Matched<Spec>> matched_policies(const ProxyContext& proxy, const Kin
   std::vector<Matched<Spec>> found;
   for (const SharedResource& resource : proxy.snapshot.policies_of(kind)) {
     const Spec* spec = resource->spec.as<Spec>();
-    if (spec == nullptr || is_shadow(*resource)) continue;
+    if (spec == nullptr) continue;
     const TargetRef& target = *target_in<Spec>(*resource);
     Selection selection = select_by(target, *resource, proxy.dataplane, proxy.spec);
-    if (selection.empty()) continue;
+    if (selection.empty() || is_shadow(*resource)) continue;
     found.push_back({resource, spec, std::move(selection), precedence_of(target, *resource)});
   }
   std::stable_sort(found.begin(), found.end(),
