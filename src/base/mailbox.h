@@ -25,7 +25,7 @@ class Mailbox {
     {
       std::lock_guard lock(mutex_);
       if (closed_) return false;
-      is_first = is_empty_locked();
+      is_first = is_empty_locked() && !is_gathering_;
       waiting_.push_back(std::move(value));
     }
     if (is_first) arrived_.notify_one();
@@ -65,10 +65,13 @@ class Mailbox {
     return take_locked();
   }
 
-  // Lets values gather until then, whatever comes. Ends early when closed or asked to stop.
+  // Lets values gather until then, whatever comes. Ends early when closed or asked to stop. For mailboxes that one
+  // thread takes from.
   void gather_until(std::stop_token stop, std::chrono::steady_clock::time_point deadline) {
     std::unique_lock lock(mutex_);
+    is_gathering_ = true;
     arrived_.wait_until(lock, stop, deadline, [&] { return closed_; });
+    is_gathering_ = false;
   }
 
   // What waits now, without blocking.
@@ -106,6 +109,7 @@ class Mailbox {
   std::condition_variable_any arrived_;
   std::vector<T> waiting_;  // those before first_ are taken
   std::size_t first_ = 0;
+  bool is_gathering_ = false;
   bool closed_ = false;
 };
 

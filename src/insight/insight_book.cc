@@ -65,8 +65,8 @@ DataplaneInsight& InsightBook::edit(Kept& kept) {
 }
 
 void InsightBook::on_connected(std::uint64_t stream, const Connection& connection, SystemTime now) {
-  Kept& kept = rows_[connection.proxy];
-  DataplaneInsight& row = edit(kept);
+  Entry& entry = *rows_.try_emplace(connection.proxy).first;
+  DataplaneInsight& row = edit(entry.second);
   const bool was_of_another = is_of_another(row);
   for (Subscription& earlier : row.subscriptions) {
     if (!earlier.is_online()) continue;
@@ -86,14 +86,14 @@ void InsightBook::on_connected(std::uint64_t stream, const Connection& connectio
   next.status.cds = next.status.eds = next.status.lds = next.status.rds = DiscoveryStats{};
   next.version = version_of(metadata, connection);
   row.metadata = std::move(metadata);
-  streams_[stream] = {connection.proxy, next.id};
+  streams_[stream] = {&entry, next.id};
   open_[connection.proxy].insert(next.id);
   row.subscriptions.push_back(std::move(next));
   cut(row);
-  row.live = kept.said_live.value_or(row.live);
+  row.live = entry.second.said_live.value_or(row.live);
   row.manager = manager_for(connection.proxy, row);
   // Others that share the store must know soon who judges this proxy now.
-  touch(connection.proxy, was_of_another ? Urgency::AtOnce : Urgency::Soon);
+  touch(entry, was_of_another ? Urgency::AtOnce : Urgency::Soon);
 }
 
 void InsightBook::cut(DataplaneInsight& row) const {
@@ -116,7 +116,7 @@ void InsightBook::on_manager(const ProxyId& proxy, std::optional<ManagerWord> wo
   std::optional<ManagerWord> now = manager_for(proxy, *known->second.row);
   if (now == known->second.row->manager) return;
   edit(known->second).manager = std::move(now);
-  touch(proxy, Urgency::AtOnce);
+  touch(*known, Urgency::AtOnce);
 }
 
 // Of two control planes that think they have the manager the one has it that it came to last.
@@ -129,9 +129,10 @@ std::optional<ManagerWord> InsightBook::manager_for(const ProxyId& proxy, const 
 }
 
 void InsightBook::on_stored(const ProxyId& proxy, const Row& stored) {
-  Kept& known = rows_[proxy];
+  Entry& entry = *rows_.try_emplace(proxy).first;
+  Kept& known = entry.second;
   if (known.row == stored) return;
-  Kept next{.row = stored, .said_live = known.said_live};
+  Kept next{.row = stored, .said_live = known.said_live, .changed = known.changed};
   bool lost = false;
   const auto is_ours = [this](const Subscription& one) {
     return one.control_plane_instance_id == settings_.instance_id;
@@ -162,24 +163,23 @@ void InsightBook::on_stored(const ProxyId& proxy, const Row& stored) {
     lost = true;
   }
   known = std::move(next);
-  if (lost) touch(proxy, Urgency::AtOnce);
+  if (lost) touch(entry, Urgency::AtOnce);
 }
 
-Subscription* InsightBook::find_subscription(std::uint64_t stream) {
-  const auto found = streams_.find(stream);
-  if (found == streams_.end()) return nullptr;
-  const auto row = rows_.find(found->second.proxy);
-  if (row == rows_.end()) return nullptr;
-  const std::vector<Subscription>& all = row->second.row->subscriptions;
-  const auto at = std::ranges::find(all, found->second.subscription, &Subscription::id);
+Subscription* InsightBook::find_subscription(const Stream& stream) {
+  Kept& kept = stream.entry->second;
+  const std::vector<Subscription>& all = kept.row->subscriptions;
+  const auto at = std::ranges::find(all, stream.subscription, &Subscription::id);
   if (at == all.end()) return nullptr;
   const auto index = static_cast<std::size_t>(at - all.begin());  // before edit(), which may leave nobody with this row
-  return &edit(row->second).subscriptions[index];
+  return &edit(kept).subscriptions[index];
 }
 
 template <class Count>
 void InsightBook::count(std::uint64_t stream, DiscoveryKind kind, SystemTime now, Count count) {
-  Subscription* subscription = find_subscription(stream);
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  Subscription* subscription = find_subscription(found->second);
   if (subscription == nullptr) return;
   SubscriptionStatus& status = subscription->status;
   status.last_update_time = now;
@@ -189,7 +189,7 @@ void InsightBook::count(std::uint64_t stream, DiscoveryKind kind, SystemTime now
     if (!*stats) stats->emplace();
     count(**stats);
   }
-  touch(streams_.at(stream).proxy, Urgency::Later);
+  touch(*found->second.entry, Urgency::Later);
 }
 
 void InsightBook::on_sent(std::uint64_t stream, DiscoveryKind kind, SystemTime now) {
@@ -202,20 +202,22 @@ void InsightBook::on_acknowledged(std::uint64_t stream, DiscoveryKind kind, Syst
 
 void InsightBook::on_refused(std::uint64_t stream, DiscoveryKind kind, const std::string& reason, SystemTime now) {
   count(stream, kind, now, [](DiscoveryStats& stats) { ++stats.responses_rejected; });
-  if (Subscription* subscription = find_subscription(stream)) {
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  if (Subscription* subscription = find_subscription(found->second)) {
     subscription->status.last_rejection = Rejection{now, name_of(kind), reason.substr(0, 4096)};
-    touch(streams_.at(stream).proxy, Urgency::Soon);
+    touch(*found->second.entry, Urgency::Soon);
   }
 }
 
 void InsightBook::on_disconnected(std::uint64_t stream, SystemTime now) {
-  if (Subscription* subscription = find_subscription(stream)) {
-    subscription->disconnect_time = now;
-    touch(streams_.at(stream).proxy, Urgency::Soon);
-  }
   const auto found = streams_.find(stream);
   if (found == streams_.end()) return;
-  const auto open = open_.find(found->second.proxy);
+  if (Subscription* subscription = find_subscription(found->second)) {
+    subscription->disconnect_time = now;
+    touch(*found->second.entry, Urgency::Soon);
+  }
+  const auto open = open_.find(found->second.entry->first);
   open->second.erase(found->second.subscription);
   if (open->second.empty()) open_.erase(open);
   streams_.erase(found);
@@ -228,14 +230,15 @@ bool InsightBook::is_connected(const ProxyId& proxy, const std::string& subscrip
 
 void InsightBook::on_certificate(const ProxyId& proxy, SystemTime issued, SystemTime expires,
                                  const std::string& backend, const std::vector<std::string>& supported_backends) {
-  std::optional<CertificateStatus>& mtls = edit(rows_[proxy]).mtls;
+  Entry& entry = *rows_.try_emplace(proxy).first;
+  std::optional<CertificateStatus>& mtls = edit(entry.second).mtls;
   if (!mtls) mtls.emplace();
   mtls->certificate_expiration_time = expires;
   mtls->last_certificate_regeneration = issued;
   ++mtls->certificate_regenerations;
   mtls->issued_backend = backend;
   mtls->supported_backends = supported_backends;
-  touch(proxy, Urgency::Later);
+  touch(entry, Urgency::Later);
 }
 
 void InsightBook::on_live(const ProxyId& proxy, bool live) {
@@ -245,11 +248,12 @@ void InsightBook::on_live(const ProxyId& proxy, bool live) {
   if (row->second.row->live == live) return;
   if (is_of_another(*row->second.row) && row->second.row->is_online()) return;  // that one says so itself
   edit(row->second).live = live;
-  touch(proxy, Urgency::AtOnce);
+  touch(*row, Urgency::AtOnce);
 }
 
 void InsightBook::close_leftovers(SystemTime now, const std::set<std::string>& other_instances) {
-  for (auto& [proxy, kept] : rows_) {
+  for (Entry& entry : rows_) {
+    auto& [proxy, kept] = entry;
     const auto is_left = [&, &proxy = proxy](const Subscription& subscription) {
       return subscription.is_online() && !is_connected(proxy, subscription.id) &&
              !other_instances.contains(subscription.control_plane_instance_id);
@@ -257,16 +261,15 @@ void InsightBook::close_leftovers(SystemTime now, const std::set<std::string>& o
     if (std::ranges::none_of(kept.row->subscriptions, is_left)) continue;
     for (Subscription& subscription : edit(kept).subscriptions)
       if (is_left(subscription)) subscription.disconnect_time = now;
-    touch(proxy, Urgency::Soon);
+    touch(entry, Urgency::Soon);
   }
 }
 
 void InsightBook::forget(const ProxyId& proxy) {
-  if (const auto changed = changed_.find(proxy); changed != changed_.end()) {
-    --waiting_[static_cast<std::size_t>(changed->second)];
-    changed_.erase(changed);
-  }
-  if (!open_.contains(proxy)) rows_.erase(proxy);
+  const auto known = rows_.find(proxy);
+  if (known == rows_.end()) return;
+  changed(std::exchange(known->second.changed, Urgency::None)).erase(proxy);
+  if (!open_.contains(proxy)) rows_.erase(known);
 }
 
 Urgency InsightBook::urgency() const {
@@ -275,29 +278,29 @@ Urgency InsightBook::urgency() const {
   return Urgency::None;
 }
 
-void InsightBook::touch(const ProxyId& proxy, Urgency urgency) {
-  Urgency& known = changed_[proxy];
+void InsightBook::touch(Entry& entry, Urgency urgency) {
+  Urgency& known = entry.second.changed;
   if (known >= urgency) return;
-  if (known != Urgency::None) --waiting_[static_cast<std::size_t>(known)];
+  if (known != Urgency::None) changed(known).erase(entry.first);
   known = urgency;
-  ++waiting_[static_cast<std::size_t>(urgency)];
+  changed(urgency).insert(entry.first);
 }
 
 void InsightBook::put_back(const Rows& rows) {
   for (const auto& [proxy, row] : rows)
-    if (rows_.contains(proxy)) touch(proxy, Urgency::Soon);
+    if (const auto known = rows_.find(proxy); known != rows_.end()) touch(*known, Urgency::Soon);
 }
 
 InsightBook::Rows InsightBook::take_changed(Urgency at_least) {
   Rows out;
-  for (auto next = changed_.begin(); next != changed_.end();) {
-    const auto here = next++;
-    if (here->second < at_least) continue;
-    Kept& kept = rows_.at(here->first);
-    kept.own = nullptr;
-    out.emplace(here->first, kept.row);
-    --waiting_[static_cast<std::size_t>(here->second)];
-    changed_.erase(here);
+  for (const Urgency urgency : {Urgency::Later, Urgency::Soon, Urgency::AtOnce}) {
+    if (urgency < at_least) continue;
+    for (const ProxyId& proxy : std::exchange(changed(urgency), {})) {
+      Kept& kept = rows_.at(proxy);
+      kept.own = nullptr;
+      kept.changed = Urgency::None;
+      out.emplace(proxy, kept.row);
+    }
   }
   return out;
 }

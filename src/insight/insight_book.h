@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
@@ -64,7 +65,7 @@ class InsightBook {
 
   // Of the most urgent row that waits.
   Urgency urgency() const;
-  bool waits(Urgency urgency) const { return waiting_[static_cast<std::size_t>(urgency)] > 0; }
+  bool waits(Urgency urgency) const { return !changed_[static_cast<std::size_t>(urgency)].empty(); }
   // These could not be written: they count as changed again.
   void put_back(const Rows& rows);
   // Rows that changed since they were last taken; only those that are as urgent as that. What is not urgent does not
@@ -73,35 +74,37 @@ class InsightBook {
   const DataplaneInsight* find(const ProxyId& proxy) const;
 
  private:
-  struct Stream {
-    ProxyId proxy;
-    std::string subscription;
-  };
   // A row of the book. The store has the very same one from when it was taken until it changes, which is when it is
   // copied: most of the time a proxy does nothing.
   struct Kept {
     Row row;
     DataplaneInsight* own = nullptr;  // the row, as long as nobody else has it
     std::optional<bool> said_live;    // our own judgement, which counts whenever the newest connection is ours
+    Urgency changed = Urgency::None;  // since it was last taken
+  };
+  using Entry = std::map<ProxyId, Kept>::value_type;
+  struct Stream {
+    Entry* entry = nullptr;  // stays as long as one of its proxy's streams is open
+    std::string subscription;
   };
   static DataplaneInsight& edit(Kept& kept);
 
   bool is_connected(const ProxyId& proxy, const std::string& subscription) const;
-  Subscription* find_subscription(std::uint64_t stream);
+  static Subscription* find_subscription(const Stream& stream);
   template <class Count>
   void count(std::uint64_t stream, DiscoveryKind kind, SystemTime now, Count count);
   bool is_of_another(const DataplaneInsight& row) const;
   void cut(DataplaneInsight& row) const;
   std::optional<ManagerWord> manager_for(const ProxyId& proxy, const DataplaneInsight& row) const;
-  void touch(const ProxyId& proxy, Urgency urgency);
+  std::set<ProxyId>& changed(Urgency urgency) { return changed_[static_cast<std::size_t>(urgency)]; }
+  void touch(Entry& entry, Urgency urgency);
 
   InsightSettings settings_;
   std::map<ProxyId, Kept> rows_;
-  std::map<std::uint64_t, Stream> streams_;
+  std::unordered_map<std::uint64_t, Stream> streams_;
   std::map<ProxyId, std::set<std::string>> open_;  // subscriptions of streams_
   std::map<ProxyId, ManagerWord> managers_;        // those that are connected to us
-  std::map<ProxyId, Urgency> changed_;
-  std::array<std::size_t, 4> waiting_{};  // how many of changed_ are that urgent
+  std::array<std::set<ProxyId>, 4> changed_;       // by urgency
 };
 
 }  // namespace mesh

@@ -19,7 +19,7 @@ namespace {
 using WriterEvent = std::move_only_function<void(Writer&)>;
 
 constexpr std::chrono::milliseconds kLongTurn{1}, kLongestGather{20};
-constexpr std::chrono::microseconds kShortWait{200}, kShortGather{500};
+constexpr std::chrono::microseconds kShortWait{200}, kShortGather{1000};
 
 DiscoveryKind kind_of(XdsType type) {
   switch (type) {
