@@ -16,33 +16,33 @@ namespace {
 constexpr std::size_t kStreams = 10'000;
 constexpr std::size_t index_of(XdsType type) { return static_cast<std::size_t>(type); }
 
-using Offered = std::map<std::size_t, NamedResources>;
-
-Offered offer_of(const ProxyConfig& config) {
-  return {{index_of(XdsType::Cluster), config.clusters},
-          {index_of(XdsType::Endpoint), config.endpoints},
-          {index_of(XdsType::Listener), config.listeners}};
+OfferedResources offer_of(const ProxyConfig& config) {
+  OfferedResources out;
+  out[XdsType::Cluster] = config.clusters;
+  out[XdsType::Endpoint] = config.endpoints;
+  out[XdsType::Listener] = config.listeners;
+  return out;
 }
 
 class Streams {
  public:
   Streams(Encoding encoding, const ProxyConfig& config) : encoding_(encoding) {
     std::vector<std::string> services;
-    for (const NamedResource& endpoints : *config.endpoints) services.push_back(endpoints.name);
+    for (const NamedResourcePtr& endpoints : *config.endpoints) services.push_back(endpoints->name);
     for (std::size_t i = 0; i < kStreams; ++i) {
       states_.push_back(std::make_unique<DiscoveryState>(encoding, kXdsPlan));
       DiscoveryState& state = *states_.back();
       answer(state, ask(state, XdsType::Cluster, {}));
-      answer(state, state.on_offer(offer_of(config)));
+      answer(state, state.on_offer(offer_of(config).by_type()));
       answer(state, ask(state, XdsType::Endpoint, services));
       answer(state, ask(state, XdsType::Listener, {}));
     }
   }
 
   // Returns the number of bytes written.
-  std::size_t offer(const Offered& offered) {
+  std::size_t offer(const OfferedResources& offered) {
     std::size_t bytes = 0;
-    for (const auto& state : states_) bytes += answer(*state, state->on_offer(offered));
+    for (const auto& state : states_) bytes += answer(*state, state->on_offer(offered.by_type()));
     return bytes;
   }
 
@@ -85,7 +85,7 @@ class Streams {
     request.nonce = push.nonce;
     request.version = push.version;
     if (push.type == index_of(XdsType::Endpoint))
-      for (const NamedResource& resource : push.resources) request.names.push_back(resource.name);
+      for (const Edition& resource : push.resources) request.names.push_back(resource.name());
     return *state.on_request(push.type, std::move(request));
   }
 
@@ -98,7 +98,7 @@ void fan_out(benchmark::State& state, Encoding encoding, const FoldInput& one, c
   const ConfigBuilder builder = make_builder();
   const std::string proxy = dataplane_name(0);
   Streams streams(encoding, *builder.build(town.mesh(), proxy, traits()));
-  Offered offers[2];
+  OfferedResources offers[2];
   const FoldInput* inputs[] = {&one, &other};
   for (int i = 0; i < 2; ++i)
     offers[i] = offer_of(*builder.build(*fold(*town.snapshot, *inputs[i]).snapshot->find("load"), proxy, traits()));

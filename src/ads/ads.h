@@ -4,10 +4,11 @@
 // https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/bytes.h"
@@ -26,10 +27,20 @@ inline constexpr XdsType kXdsTypes[] = {XdsType::Cluster, XdsType::Endpoint, Xds
                                         XdsType::Secret};
 const std::string& type_url(XdsType type);  // "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 
-// Everything one proxy should have. Types that are missing stay as they are.
+// What is offered of each type; null: it stays as it is.
+class OfferedResources {
+ public:
+  NamedResources& operator[](XdsType type) { return by_type_[static_cast<std::size_t>(type)]; }
+  std::span<const NamedResources> by_type() const { return by_type_; }
+
+ private:
+  std::array<NamedResources, std::size(kXdsTypes)> by_type_;
+};
+
+// Everything one proxy should have.
 struct Offer {
   std::uint64_t number = 0;  // grows from offer to offer; on_holds() tells it back
-  std::map<XdsType, NamedResources> resources;
+  OfferedResources resources = {};
 };
 
 // What a proxy said of itself in the first request of a stream. The extension list that Envoy sends is not kept.

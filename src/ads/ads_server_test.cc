@@ -113,8 +113,8 @@ class AdsServerTest : public testing::Test {
   }
   void offer(XdsType type, const std::string& name, const std::string& version, std::string body = "") {
     Offer offer{.number = ++number_, .resources = {}};
-    offer.resources[type] = std::make_shared<const std::vector<NamedResource>>(
-        std::vector<NamedResource>{{name, version, make_bytes(std::move(body))}});
+    offer.resources[type] = std::make_shared<const NamedResourceList>(
+        NamedResourceList{make_named(name, version, make_bytes(std::move(body)))});
     server_.offer(sink_.id, std::move(offer));
     settle();
   }

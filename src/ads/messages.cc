@@ -1,5 +1,6 @@
 #include "ads/messages.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -51,31 +52,40 @@ bool take_version(std::map<std::string, std::string>& out, const pb::Field& fiel
 bool take_name(std::vector<std::string>& out, const pb::Field& field) { return take_text(out.emplace_back(), field); }
 
 // Small bodies are copied: a piece of its own costs more than the copy.
-constexpr std::size_t kCopyBelow = 256;
+constexpr std::size_t kCopyBelow = 1024;
 
-class PieceWriter {
- public:
-  std::string& text() { return text_; }
-  void add_shared(const Bytes& bytes) {
-    if (bytes->size() < kCopyBelow) {
-      text_ += *bytes;
-      return;
+bool is_shared(const Edition& edition) { return edition.body()->size() >= kCopyBelow; }
+
+// A message in pieces: `text` and then the resources, each behind what `append_head` writes before its body. Each piece
+// of our own is made in its right size at once. `head_size` may be too large by a few bytes.
+template <class HeadSize, class AppendHead>
+std::vector<Bytes> in_pieces(std::string text, const std::vector<Edition>& resources, HeadSize head_size,
+                             AppendHead append_head) {
+  std::vector<Bytes> pieces;
+  pieces.reserve(1 + 2 * static_cast<std::size_t>(std::ranges::count_if(resources, is_shared)));
+  for (auto next = resources.begin(); next != resources.end();) {
+    const auto shared = std::find_if(next, resources.end(), is_shared);
+    std::size_t size = text.size();
+    for (auto one = next; one != shared; ++one) size += head_size(*one) + one->body()->size();
+    if (shared != resources.end()) size += head_size(*shared);
+    text.reserve(size);
+    for (; next != shared; ++next) {
+      append_head(text, *next);
+      text += *next->body();
     }
-    flush();
-    pieces_.push_back(bytes);
+    if (next == resources.end()) break;
+    append_head(text, *next);
+    pieces.push_back(make_bytes(std::exchange(text, {})));
+    pieces.push_back(next++->body());
   }
-  std::vector<Bytes> finish() {
-    flush();
-    return std::move(pieces_);
-  }
+  if (!text.empty()) pieces.push_back(make_bytes(std::move(text)));
+  return pieces;
+}
 
- private:
-  void flush() {
-    if (!text_.empty()) pieces_.push_back(make_bytes(std::exchange(text_, {})));
-  }
-  std::string text_;
-  std::vector<Bytes> pieces_;
-};
+// Of a field's tag and length.
+constexpr std::size_t kMostOfPrefix = 11;
+// What stands before the resources.
+constexpr std::size_t kUsualHead = 192;
 
 // An outbound listener needs its port: the application may have taken it. Its name ends in it.
 std::string port_of_outbound(std::string_view listener) {
@@ -190,37 +200,43 @@ Result<ParsedRequest<DeltaRequest>> parse_delta_request(std::string_view bytes) 
 }
 
 std::vector<Bytes> make_sotw_response(const Push& push) {
-  PieceWriter writer;
-  pb::append_bytes(writer.text(), 1, push.version);
-  pb::append_bytes(writer.text(), 4, type_url(static_cast<XdsType>(push.type)));
-  pb::append_bytes(writer.text(), 5, push.nonce);
-  for (const auto& resource : push.resources) {
-    pb::append_tag(writer.text(), 2, 2);
-    pb::append_varint(writer.text(), resource.body->size());
-    writer.add_shared(resource.body);
-  }
-  return writer.finish();
+  std::string text;
+  text.reserve(kUsualHead);
+  pb::append_bytes(text, 1, push.version);
+  pb::append_bytes(text, 4, type_url(static_cast<XdsType>(push.type)));
+  pb::append_bytes(text, 5, push.nonce);
+  return in_pieces(
+      std::move(text), push.resources, [](const Edition&) { return kMostOfPrefix; },
+      [](std::string& out, const Edition& edition) {
+        pb::append_tag(out, 2, 2);
+        pb::append_varint(out, edition.body()->size());
+      });
 }
 
 std::vector<Bytes> make_delta_response(const Push& push) {
-  PieceWriter writer;
-  pb::append_bytes(writer.text(), 1, push.version);
-  pb::append_bytes(writer.text(), 4, type_url(static_cast<XdsType>(push.type)));
-  pb::append_bytes(writer.text(), 5, push.nonce);
-  for (const auto& name : push.removed) pb::append_bytes(writer.text(), 6, name);
-  for (const auto& resource : push.resources) {
-    // Resource {version = 1, resource = 2, name = 3}
-    const std::size_t size = pb::bytes_field_size(resource.version.size()) +
-                             pb::bytes_field_size(resource.body->size()) + pb::bytes_field_size(resource.name.size());
-    pb::append_tag(writer.text(), 2, 2);
-    pb::append_varint(writer.text(), size);
-    pb::append_bytes(writer.text(), 1, resource.version);
-    pb::append_bytes(writer.text(), 3, resource.name);
-    pb::append_tag(writer.text(), 2, 2);
-    pb::append_varint(writer.text(), resource.body->size());
-    writer.add_shared(resource.body);
-  }
-  return writer.finish();
+  std::string text;
+  text.reserve(kUsualHead);
+  pb::append_bytes(text, 1, push.version);
+  pb::append_bytes(text, 4, type_url(static_cast<XdsType>(push.type)));
+  pb::append_bytes(text, 5, push.nonce);
+  for (const auto& name : push.removed) pb::append_bytes(text, 6, name);
+  // Resource {version = 1, resource = 2, name = 3}
+  return in_pieces(
+      std::move(text), push.resources,
+      [](const Edition& edition) { return 4 * kMostOfPrefix + edition.version_size() + edition.name().size(); },
+      [](std::string& out, const Edition& edition) {
+        const std::size_t version_size = edition.version_size();
+        const std::size_t body_size = edition.body()->size();
+        pb::append_tag(out, 2, 2);
+        pb::append_varint(out, pb::bytes_field_size(version_size) + pb::bytes_field_size(body_size) +
+                                   pb::bytes_field_size(edition.name().size()));
+        pb::append_tag(out, 1, 2);
+        pb::append_varint(out, version_size);
+        edition.append_version(out);
+        pb::append_bytes(out, 3, edition.name());
+        pb::append_tag(out, 2, 2);
+        pb::append_varint(out, body_size);
+      });
 }
 
 }  // namespace mesh

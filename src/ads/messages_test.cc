@@ -99,7 +99,7 @@ Push push() {
     google::protobuf::Any any;
     any.set_type_url(type_url(XdsType::Cluster));
     any.set_value(std::string(size, 'x'));
-    push.resources.push_back({"r" + std::to_string(size), "1", make_bytes(any.SerializeAsString())});
+    push.resources.push_back({make_named("r" + std::to_string(size), "1", make_bytes(any.SerializeAsString()))});
   }
   return push;
 }
@@ -138,7 +138,31 @@ TEST(DeltaDiscoveryResponse, IsReadByTheGeneratedClassesAsItWasMeant) {
 TEST(DiscoveryResponse, SendsLargeBodiesAsTheyAre) {
   const Push content = push();
   for (const auto& pieces : {make_sotw_response(content), make_delta_response(content)}) {
-    EXPECT_THAT(pieces, testing::Contains(content.resources[2].body));
+    EXPECT_THAT(pieces, testing::Contains(content.resources[2].body()));
+  }
+}
+
+TEST(DiscoveryResponse, KeepsTheOrderOfSmallAndLargeBodies) {
+  Push content = push();
+  content.resources.clear();
+  for (const std::size_t size : {5000UL, 1UL, 6000UL, 7000UL, 2UL, 3UL}) {
+    google::protobuf::Any any;
+    any.set_value(std::string(size, 'x'));
+    content.resources.push_back(
+        {make_named("r" + std::to_string(size), "1", make_bytes(any.SerializeAsString())), make_named("parent", "c7")});
+  }
+  DeltaDiscoveryResponse delta;
+  ASSERT_TRUE(delta.ParseFromString(joined(make_delta_response(content))));
+  DiscoveryResponse whole;
+  ASSERT_TRUE(whole.ParseFromString(joined(make_sotw_response(content))));
+  ASSERT_EQ(delta.resources_size(), 6);
+  ASSERT_EQ(whole.resources_size(), 6);
+  for (int i = 0; i < 6; ++i) {
+    const std::string& value = delta.resources(i).resource().value();
+    EXPECT_EQ(delta.resources(i).name(), "r" + std::to_string(value.size()));
+    EXPECT_EQ(delta.resources(i).name(), content.resources[static_cast<std::size_t>(i)].name());
+    EXPECT_EQ(delta.resources(i).version(), "1/c7");
+    EXPECT_EQ(whole.resources(i).value(), value);
   }
 }
 

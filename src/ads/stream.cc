@@ -123,7 +123,8 @@ void AdsStream::offer(Offer offer) {
   {
     std::lock_guard lock(offer_mutex_);
     if (next_offer_) {
-      for (auto& [type, resources] : offer.resources) next_offer_->resources[type] = std::move(resources);
+      for (const XdsType type : kXdsTypes)
+        if (offer.resources[type]) next_offer_->resources[type] = std::move(offer.resources[type]);
       next_offer_->number = offer.number;
       return;  // it is on its way already
     }
@@ -141,11 +142,9 @@ void AdsStream::take_offer() {
     offer.swap(next_offer_);
   }
   if (phase_ != Phase::Open || !offer) return;
-  std::map<std::size_t, NamedResources> resources;
-  for (auto& [type, list] : offer->resources) resources[static_cast<std::size_t>(type)] = std::move(list);
   offer_number_ = offer->number;
   if (!is_paused_) look_at_reader();
-  carry_out(state_.on_offer(resources));
+  carry_out(state_.on_offer(offer->resources.by_type()));
   if (is_paused_) look_at_reader();
 }
 

@@ -26,13 +26,15 @@ struct Context {
   const CaBackend* ca() const { return snapshot.spec().enabled_ca(); }  // null: no mutual TLS
 };
 
+// Never null. Those that a Dataplane has as they are lie in it, and it outlives the build.
+using SharedTags = std::shared_ptr<const Tags>;
+
 // A group of endpoints that the proxy sends to: a service, or the part of it that has further tags; or one port of a
 // backend.
 struct Destination {
-  std::string cluster;   // the name in Envoy
-  std::string service;   // kuma.io/service; empty: a backend
-  Tags tags;             // of the outbound, with kuma.io/service
-  std::string key = {};  // see backend_key
+  std::string cluster;  // the name in Envoy
+  std::string service;  // kuma.io/service; empty: a backend
+  SharedTags tags;      // of the outbound, with kuma.io/service
   std::shared_ptr<const BackendView> backend = {};
   const BackendPort* port = nullptr;  // of the backend
 

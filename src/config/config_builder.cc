@@ -6,7 +6,7 @@
 #include "config/outbound_cache.h"
 #include "config/outbound_plan.h"
 #include "config/proxy_config.h"
-#include "config/shared_bytes.h"
+#include "config/shared_resources.h"
 #include "envoy/names.h"
 
 namespace mesh {
@@ -20,24 +20,24 @@ constexpr std::size_t kOwnResources = 8;  // of most proxies at most
 
 // Resources by name, some of them replaced and some taken away.
 NamedResources replaced(const NamedResources& before, const NamedResources& fresh, const std::set<std::string>& gone) {
-  auto out = std::make_shared<std::vector<NamedResource>>();
+  auto out = std::make_shared<NamedResourceList>();
   out->reserve(before->size() + fresh->size());
   auto next = fresh->begin();
-  for (const NamedResource& old : *before) {
-    for (; next != fresh->end() && next->name < old.name; ++next) out->push_back(*next);
-    if (next != fresh->end() && next->name == old.name)
+  for (const NamedResourcePtr& old : *before) {
+    for (; next != fresh->end() && (*next)->name < old->name; ++next) out->push_back(*next);
+    if (next != fresh->end() && (*next)->name == old->name)
       out->push_back(*next++);
-    else if (!gone.contains(old.name))
+    else if (!gone.contains(old->name))
       out->push_back(old);
   }
   out->insert(out->end(), next, fresh->end());
   return out;
 }
 
-NamedResources joined(const std::vector<NamedResource>& some, std::vector<NamedResource> others) {
-  auto out = std::make_shared<std::vector<NamedResource>>(std::move(others));
+NamedResources joined(const NamedResourceList& some, NamedResourceList others) {
+  auto out = std::make_shared<NamedResourceList>(std::move(others));
   out->insert(out->end(), some.begin(), some.end());
-  std::ranges::sort(*out, {}, &NamedResource::name);
+  std::ranges::sort(*out, {}, name_of_resource);
   return out;
 }
 
@@ -67,15 +67,15 @@ struct Missing {
 // Takes what is known already.
 template <class Wanted>
 Missing<Wanted> take_known(SharedOutbounds& shared, const MeshSnapshot& snapshot,
-                           const std::vector<const Wanted*>& wanted, std::vector<NamedResource>& out) {
+                           const std::vector<const Wanted*>& wanted, NamedResourceList& out) {
   Missing<Wanted> missing;
   out.reserve(wanted.size() + kOwnResources);
   for (const Wanted* one : wanted) {
     std::optional<std::string> origin = origin_of(snapshot, *one);
-    std::optional<NamedResource> known;
+    NamedResourcePtr known;
     if (origin) known = shared.find(*origin, destination_of(*one).backend);
     if (known) {
-      out.push_back(*std::move(known));
+      out.push_back(std::move(known));
     } else {
       missing.wanted.push_back(one);
       missing.origins.push_back(std::move(origin));
@@ -85,12 +85,12 @@ Missing<Wanted> take_known(SharedOutbounds& shared, const MeshSnapshot& snapshot
 }
 
 template <class Wanted>
-void keep(SharedOutbounds& shared, const Missing<Wanted>& missing, const std::vector<NamedResource>& made) {
+void keep(SharedOutbounds& shared, const Missing<Wanted>& missing, const NamedResourceList& made) {
   for (std::size_t i = 0; i < missing.wanted.size(); ++i) {
     if (!missing.origins[i]) continue;
     const std::string name = name_of(*missing.wanted[i]);
-    const auto found = std::ranges::lower_bound(made, name, {}, &NamedResource::name);
-    if (found != made.end() && found->name == name)
+    const auto found = std::ranges::lower_bound(made, name, {}, name_of_resource);
+    if (found != made.end() && (*found)->name == name)
       shared.keep(*missing.origins[i], destination_of(*missing.wanted[i]).backend, *found);
   }
 }
@@ -107,18 +107,18 @@ struct ConfigBuilder::Impl {
   OutboundSettings outbounds;
   mutable EndpointCache endpoints;
   mutable OutboundCache known_outbounds;
-  mutable SharedBytes bytes;
+  mutable SharedResources resources;
 
   // In the order of the destinations.
   NamedResources endpoints_of(const MeshSnapshot& snapshot, const Destinations& destinations) const {
     const auto& routing = snapshot.spec().routing;
     const ClientView view{zone, routing && routing->locality_aware_load_balancing};
-    auto resources = std::make_shared<std::vector<NamedResource>>();
-    resources->reserve(destinations.size());
+    auto out = std::make_shared<NamedResourceList>();
+    out->reserve(destinations.size());
     for (const Destination* destination : destinations)
       if (!destination->is_external())
-        resources->push_back(endpoints.get(snapshot.name, *destination, views_of(snapshot, *destination), view));
-    return resources;
+        out->push_back(endpoints.get(snapshot.name, *destination, views_of(snapshot, *destination), view));
+    return out;
   }
 
   void apply_policies(const MeshSnapshot& snapshot, const Resource& dataplane, envoy::ResourceSet& draft) const {
@@ -157,26 +157,25 @@ struct ConfigBuilder::Impl {
     else
       build::add_inbounds(context);
     apply_policies(snapshot, *dataplane, draft);
-    own->clusters = *bytes.share(draft.seal_clusters());
-    own->listeners = *bytes.share(draft.seal_listeners());
+    own->clusters = resources.share(draft.seal_clusters());
+    own->listeners = resources.share(draft.seal_listeners());
     return own;
   }
 
   // Where the sidecar's own DNS server reads the names of these.
-  std::vector<NamedResource> make_names(const MeshSnapshot& snapshot, const Resource& dataplane,
-                                        const ProxyTraits& traits, const std::vector<PlannedOutbound>& planned,
-                                        std::vector<std::string>& warnings) const {
+  NamedResourceList make_names(const MeshSnapshot& snapshot, const Resource& dataplane, const ProxyTraits& traits,
+                               const std::vector<PlannedOutbound>& planned, std::vector<std::string>& warnings) const {
     if (!build::wants_names(traits)) return {};
     envoy::ResourceSet draft;
     build::Context context{snapshot, dataplane.spec_as<Dataplane>(), traits, draft, warnings};
     build::add_names(context, planned, outbounds.dns_domain);
     apply_policies(snapshot, dataplane, draft);
-    return *bytes.share(draft.seal_listeners());
+    return resources.share(draft.seal_listeners());
   }
 
   // Clusters and listeners of outbounds: those that others have already, and the rest made.
   struct Outbounds {
-    std::vector<NamedResource> clusters, listeners;
+    NamedResourceList clusters, listeners;
   };
   Outbounds make_outbounds(const MeshSnapshot& snapshot, const Resource& dataplane, const ProxyTraits& traits,
                            std::vector<SharedResource> say, const std::vector<PlannedOutbound>& planned,
@@ -193,12 +192,12 @@ struct ConfigBuilder::Impl {
     build::Context context{snapshot, dataplane.spec_as<Dataplane>(), traits, draft, warnings};
     build::add_outbounds(context, new_outbounds.wanted, new_destinations.wanted);
     apply_policies(snapshot, dataplane, draft);
-    const NamedResources clusters = bytes.share(draft.seal_clusters());
-    const NamedResources listeners = bytes.share(draft.seal_listeners());
-    keep(*shared, new_destinations, *clusters);
-    keep(*shared, new_outbounds, *listeners);
-    out.clusters.insert(out.clusters.end(), clusters->begin(), clusters->end());
-    out.listeners.insert(out.listeners.end(), listeners->begin(), listeners->end());
+    NamedResourceList clusters = resources.share(draft.seal_clusters());
+    NamedResourceList listeners = resources.share(draft.seal_listeners());
+    keep(*shared, new_destinations, clusters);
+    keep(*shared, new_outbounds, listeners);
+    std::ranges::move(clusters, std::back_inserter(out.clusters));
+    std::ranges::move(listeners, std::back_inserter(out.listeners));
     return out;
   }
 };
@@ -249,7 +248,7 @@ std::shared_ptr<const ProxyConfig> ConfigBuilder::build(const MeshSnapshot& snap
   }
   config->clusters = joined(config->own->clusters, std::move(made.clusters));
   config->listeners = joined(config->own->listeners, std::move(made.listeners));
-  config->routes = std::make_shared<std::vector<NamedResource>>();  // routes lie within their listeners
+  config->routes = std::make_shared<NamedResourceList>();  // routes lie within their listeners
   config->endpoints = impl_->endpoints_of(snapshot, destinations);
   add_secrets(snapshot, spec, *config);
   return config;

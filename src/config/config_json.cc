@@ -27,9 +27,9 @@ void hide_private_keys(json::value& value) {
 Status add_all(std::string_view type, const NamedResources& resources, json::object& document) {
   if (resources == nullptr || resources->empty()) return {};
   json::object& all = document[type].emplace_object();
-  for (const NamedResource& resource : *resources) {
-    MESH_TRY(const std::string text, envoy::resource_to_json(*resource.body));
-    json::value& shown = all[resource.name] = json::parse(text);
+  for (const NamedResourcePtr& resource : *resources) {
+    MESH_TRY(const std::string text, envoy::resource_to_json(*resource->body));
+    json::value& shown = all[resource->name] = json::parse(text);
     hide_private_keys(shown);
   }
   return {};

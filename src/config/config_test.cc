@@ -8,7 +8,7 @@
 #include "config/endpoints.h"
 #include "config/outbound_cache.h"
 #include "config/proxy_config.h"
-#include "config/shared_bytes.h"
+#include "config/shared_resources.h"
 #include "envoy/pack.h"
 #include "model/address_block.h"
 #include "policies/all.h"
@@ -30,35 +30,42 @@ Endpoint endpoint(const std::string& address, Tags tags = {}) {
   return {.dataplane = "dp-" + address, .address = address, .port = 80, .tags = std::move(tags), .labels = nullptr};
 }
 
-std::string shown(const NamedResource& resource) { return *envoy::resource_to_json(*resource.body); }
+std::string shown(const NamedResourcePtr& resource) { return *envoy::resource_to_json(*resource->body); }
+// Names and versions.
+std::vector<NamedResource> content(const NamedResources& resources) {
+  std::vector<NamedResource> out;
+  for (const NamedResourcePtr& resource : *resources) out.push_back(*resource);
+  return out;
+}
 
-const build::Destination kKv{"kv", "kv", {{kServiceTag, "kv"}}};
+build::SharedTags shared(Tags tags) { return std::make_shared<const Tags>(std::move(tags)); }
+const build::Destination kKv{"kv", "kv", shared({{kServiceTag, "kv"}})};
 
 TEST(Endpoints, AreMadeOnceForAllProxiesThatSeeThemTheSameWay) {
   EndpointCache cache;
   const auto kv = service("kv", {endpoint("10.0.0.1")});
 
-  const NamedResource first = cache.get("default", kKv, kv, {"zone-1", false});
-  const NamedResource second = cache.get("default", kKv, kv, {"zone-1", false});
+  const NamedResourcePtr first = cache.get("default", kKv, kv, {"zone-1", false});
+  const NamedResourcePtr second = cache.get("default", kKv, kv, {"zone-1", false});
 
-  EXPECT_EQ(first.body.get(), second.body.get());
+  EXPECT_EQ(first, second);
 }
 
 TEST(Endpoints, AreMadeAnewWhenTheServiceChanged) {
   EndpointCache cache;
-  const NamedResource before = cache.get("default", kKv, service("kv", {endpoint("10.0.0.1")}), {});
-  const NamedResource after = cache.get("default", kKv, service("kv", {endpoint("10.0.0.2")}), {});
+  const NamedResourcePtr before = cache.get("default", kKv, service("kv", {endpoint("10.0.0.1")}), {});
+  const NamedResourcePtr after = cache.get("default", kKv, service("kv", {endpoint("10.0.0.2")}), {});
 
-  EXPECT_NE(before.version, after.version);
+  EXPECT_NE(before->version, after->version);
   EXPECT_EQ(cache.size(), 1U);
 }
 
 TEST(Endpoints, StayTheSameBytesWhenTheServiceChangedToTheSame) {
   EndpointCache cache;
-  const NamedResource before = cache.get("default", kKv, service("kv", {endpoint("10.0.0.1")}), {});
-  const NamedResource after = cache.get("default", kKv, service("kv", {endpoint("10.0.0.1")}), {});
+  const NamedResourcePtr before = cache.get("default", kKv, service("kv", {endpoint("10.0.0.1")}), {});
+  const NamedResourcePtr after = cache.get("default", kKv, service("kv", {endpoint("10.0.0.1")}), {});
 
-  EXPECT_EQ(before.body.get(), after.body.get());
+  EXPECT_EQ(before, after);
 }
 
 TEST(Endpoints, OfEqualNamesInTwoMeshesAreNotMixedUp) {
@@ -110,7 +117,7 @@ TEST(Endpoints, InOtherZonesComeFirstWhenTheOwnZoneHasNobody) {
 
 TEST(Endpoints, AreThoseWithTheTagsOfTheOutbound) {
   const auto kv = service("kv", {endpoint("10.0.0.1", {{"version", "v1"}}), endpoint("10.0.0.2", {{"version", "v2"}})});
-  const build::Destination v2{"kv-v2", "kv", {{kServiceTag, "kv"}, {"version", "v2"}}};
+  const build::Destination v2{"kv-v2", "kv", shared({{kServiceTag, "kv"}, {"version", "v2"}})};
 
   const std::string json = shown(make_endpoints(v2, kv, {}));
 
@@ -118,30 +125,31 @@ TEST(Endpoints, AreThoseWithTheTagsOfTheOutbound) {
   EXPECT_THAT(json, Not(HasSubstr("10.0.0.1")));
 }
 
-std::shared_ptr<std::vector<NamedResource>> resources(const std::string& version, const std::string& body) {
-  return std::make_shared<std::vector<NamedResource>>(std::vector<NamedResource>{{"a", version, make_bytes(body)}});
+NamedResourceList resources(const std::string& version, const std::string& body, const std::string& name = "a") {
+  return {make_named(name, version, make_bytes(body))};
 }
 
-TEST(Bytes, AreSharedWhenTheyAreEqual) {
-  SharedBytes bytes;
-  const auto first = bytes.share(resources("v1", "content"));
-  const auto second = bytes.share(resources("v1", "content"));
+TEST(Resources, AreSharedWhenTheyAreEqual) {
+  SharedResources shared;
+  const auto first = shared.share(resources("v1", "content"));
+  const auto second = shared.share(resources("v1", "content"));
 
-  EXPECT_EQ(first->at(0).body.get(), second->at(0).body.get());
+  EXPECT_EQ(first.at(0), second.at(0));
 }
 
-TEST(Bytes, AreNotSharedWhenOnlyTheirVersionsAre) {
-  SharedBytes bytes;
-  const auto first = bytes.share(resources("v1", "content"));
+TEST(Resources, AreNotSharedWhenOnlyTheirVersionsAre) {
+  SharedResources shared;
+  const auto first = shared.share(resources("v1", "content"));
 
-  EXPECT_EQ(*bytes.share(resources("v1", "other"))->at(0).body, "other");
+  EXPECT_EQ(*shared.share(resources("v1", "other")).at(0)->body, "other");
+  EXPECT_EQ(shared.share(resources("v1", "content", "b")).at(0)->name, "b");
 }
 
-TEST(Bytes, ThatNobodyHoldsAnyMoreAreForgotten) {
-  SharedBytes bytes;
-  for (int i = 0; i < 10'000; ++i) bytes.share(resources(std::to_string(i), "content"));
+TEST(Resources, ThatNobodyHoldsAnyMoreAreForgotten) {
+  SharedResources shared;
+  for (int i = 0; i < 10'000; ++i) shared.share(resources(std::to_string(i), "content"));
 
-  EXPECT_LT(bytes.size(), 5000U);
+  EXPECT_LT(shared.size(), 5000U);
 }
 
 // A mesh with one client and one service.
@@ -177,15 +185,17 @@ struct Fixture {
 
 std::vector<std::string> names_of(const NamedResources& resources) {
   std::vector<std::string> names;
-  for (const auto& resource : *resources) names.push_back(resource.name);
+  for (const auto& resource : *resources) names.push_back(resource->name);
   return names;
 }
 
 TEST(Build, GivesTheSameBytesForTheSamePicture) {
   Fixture f;
 
-  EXPECT_EQ(*f.builder.build(f.snapshot, "web-1", {})->listeners, *f.builder.build(f.snapshot, "web-1", {})->listeners);
-  EXPECT_EQ(*f.builder.build(f.snapshot, "web-1", {})->clusters, *f.builder.build(f.snapshot, "web-1", {})->clusters);
+  EXPECT_EQ(content(f.builder.build(f.snapshot, "web-1", {})->listeners),
+            content(f.builder.build(f.snapshot, "web-1", {})->listeners));
+  EXPECT_EQ(content(f.builder.build(f.snapshot, "web-1", {})->clusters),
+            content(f.builder.build(f.snapshot, "web-1", {})->clusters));
 }
 
 TEST(Build, GivesTwoOutboundsToOneServiceOneCluster) {
@@ -207,9 +217,9 @@ TEST(Build, OfTwoProxiesSharesWhatIsTheSameForBoth) {
 
   const auto first = f.builder.build(f.snapshot, "web-1", {}), second = f.builder.build(f.snapshot, "web-2", {});
 
-  EXPECT_EQ(first->clusters->at(0).body.get(), second->clusters->at(0).body.get());    // kv
-  EXPECT_EQ(first->listeners->at(1).body.get(), second->listeners->at(1).body.get());  // outbound
-  EXPECT_NE(first->listeners->at(0).name, second->listeners->at(0).name);              // inbound
+  EXPECT_EQ(first->clusters->at(0), second->clusters->at(0));                // kv
+  EXPECT_EQ(first->listeners->at(1), second->listeners->at(1));              // outbound
+  EXPECT_NE(first->listeners->at(0)->name, second->listeners->at(0)->name);  // inbound
 }
 
 // Two clients that call kv in the same way.
@@ -251,7 +261,7 @@ TEST(Outbounds, AreMadeOnceForAllWhoCallUnderTheSamePolicies) {
   f.set_timeout({}, std::chrono::seconds(1));
 
   const auto changed = f.builder.build(f.snapshot, "web-1", {});
-  EXPECT_NE(changed->clusters->at(0).version, held->clusters->at(0).version);
+  EXPECT_NE(changed->clusters->at(0)->version, held->clusters->at(0)->version);
   EXPECT_EQ(f.cost_of("web-2"), 2U);
 }
 
@@ -264,7 +274,7 @@ TEST(OwnPart, IsNotMadeAnewForAPolicyAboutWhatTheProxyCalls) {
 
   EXPECT_EQ(after->own, before->own);  // the same object
   f.expect_as_if_made_anew(*after);
-  EXPECT_NE(*after->clusters, *before->clusters);
+  EXPECT_NE(content(after->clusters), content(before->clusters));
 }
 
 TEST(OwnPart, IsMadeAnewForAPolicyAboutWhatComesIn) {
@@ -276,7 +286,7 @@ TEST(OwnPart, IsMadeAnewForAPolicyAboutWhatComesIn) {
 
   EXPECT_NE(after->own, before->own);
   f.expect_as_if_made_anew(*after);
-  EXPECT_NE(*after->clusters, *before->clusters);
+  EXPECT_NE(content(after->clusters), content(before->clusters));
 }
 
 TEST(OwnPart, IsMadeAnewForAnotherDataplaneOrMesh) {
@@ -290,7 +300,7 @@ TEST(OwnPart, IsMadeAnewForAnotherDataplaneOrMesh) {
 
   const auto after = f.builder.build(f.snapshot, "web-1", {}, nullptr, before.get());
   EXPECT_EQ(*after->listeners, *f.builder.build(f.snapshot, "web-1", {})->listeners);
-  EXPECT_NE(*after->listeners, *before->listeners);
+  EXPECT_NE(content(after->listeners), content(before->listeners));
 
   f.snapshot.mesh = std::make_shared<const Resource>(*f.snapshot.mesh);
   EXPECT_NE(f.builder.build(f.snapshot, "web-1", {}, nullptr, after.get())->own, after->own);
@@ -314,7 +324,7 @@ TEST(Outbounds, AreMadeAnewWhenTheServiceSpeaksAnotherProtocol) {
   kv->protocol = "tcp";
   f.snapshot.services.insert_or_assign("kv", std::shared_ptr<const ServiceView>(kv));
 
-  EXPECT_NE(f.builder.build(f.snapshot, "web-1", {})->listeners->at(1).version, before->listeners->at(1).version);
+  EXPECT_NE(f.builder.build(f.snapshot, "web-1", {})->listeners->at(1)->version, before->listeners->at(1)->version);
 }
 
 TEST(Outbounds, OfPoliciesThatAreGoneAreForgotten) {
@@ -330,8 +340,8 @@ TEST(Outbounds, ThatNobodyHasAnyMoreAreForgotten) {
   SharedOutbounds outbounds;
   for (int i = 0; i < 3000; ++i) {
     const std::string name = "service-" + std::to_string(i);
-    outbounds.keep(name, nullptr, {name, "v1", make_bytes("content")});
-    EXPECT_FALSE(outbounds.find(name, nullptr).has_value());
+    outbounds.keep(name, nullptr, make_named(name, "v1", make_bytes("content")));
+    EXPECT_EQ(outbounds.find(name, nullptr), nullptr);
   }
 
   EXPECT_LT(outbounds.size(), 1100U);
@@ -402,9 +412,9 @@ class Bound : public ::testing::Test {
     config = builder.rebuild(*config, mesh(), "web-1", traits, touched);
     const auto anew =
         ConfigBuilder("zone-1", {}, {.service_vip_port = 8080}).build(mesh(), "web-1", traits);  // knows of nothing yet
-    EXPECT_EQ(*config->listeners, *anew->listeners);
-    EXPECT_EQ(*config->clusters, *anew->clusters);
-    EXPECT_EQ(*config->endpoints, *anew->endpoints);
+    EXPECT_EQ(content(config->listeners), content(anew->listeners));
+    EXPECT_EQ(content(config->clusters), content(anew->clusters));
+    EXPECT_EQ(content(config->endpoints), content(anew->endpoints));
     EXPECT_EQ(config->secrets, anew->secrets);
   }
   const MeshSnapshot& mesh() const { return *snapshot->find("default"); }
@@ -421,7 +431,7 @@ TEST_F(Bound, GetsOneListenerForAServiceThatComesAndLosesItWithTheService) {
   expect_the_same_as_anew(then({offers("kv-1", "kv", "10.0.0.1")}));
   EXPECT_THAT(names_of(config->listeners),
               ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001", "outbound:127.1.0.0:8080"));
-  EXPECT_EQ(config->listeners->at(0).body, before->listeners->at(0).body);
+  EXPECT_EQ(config->listeners->at(0)->body, before->listeners->at(0)->body);
   expect_the_same_as_anew(then({addresses({{"127.1.0.7", {.owner = "service/kv"}}})}));
   EXPECT_THAT(names_of(config->listeners),
               ElementsAre("inbound:10.0.0.9:80", "outbound:127.0.0.1:10001", "outbound:127.1.0.7:8080"));
@@ -454,7 +464,7 @@ TEST_F(Bound, TellsTheNamesToASidecarThatServesThem) {
   traits.work_dir = "/run/x";
   config = builder.build(mesh(), "web-1", traits);
   const auto names = [&] { return shown(config->listeners->at(0)); };
-  EXPECT_EQ(config->listeners->at(0).name, "_kuma:dynamicconfig");
+  EXPECT_EQ(config->listeners->at(0)->name, "_kuma:dynamicconfig");
   expect_the_same_as_anew(then({service("kv", "127.4.0.0")}));
   EXPECT_THAT(names(), Not(HasSubstr("127.4.0.0")));
 
@@ -465,10 +475,10 @@ TEST_F(Bound, TellsTheNamesToASidecarThatServesThem) {
   resource->status = AnySpec::of(status);
   expect_the_same_as_anew(then({{named.key, resource}}));
   EXPECT_THAT(names(), HasSubstr("kv.svc.mesh.local"));
-  EXPECT_EQ(config->listeners->at(1).body, before->listeners->at(1).body);
+  EXPECT_EQ(config->listeners->at(1)->body, before->listeners->at(1)->body);
 
   traits.work_dir = std::string(100, 'x');  // no socket can be there
-  EXPECT_NE(builder.build(mesh(), "web-1", traits)->listeners->at(0).name, "_kuma:dynamicconfig");
+  EXPECT_NE(builder.build(mesh(), "web-1", traits)->listeners->at(0)->name, "_kuma:dynamicconfig");
 }
 
 TEST_F(Bound, AreCalledByThoseAloneWhoMay) {

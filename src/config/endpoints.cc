@@ -35,7 +35,7 @@ bool comes_from(const EndpointSource& source, const Endpoint& endpoint) {
 // Whether the endpoint, found in the view at this place, is one of the destination's.
 bool belongs(const build::Destination& destination, std::size_t view, const Endpoint& endpoint) {
   if (destination.port != nullptr) return comes_from(destination.port->sources[view], endpoint);
-  return has_tags(endpoint.tags, destination.tags);
+  return has_tags(endpoint.tags, *destination.tags);
 }
 
 std::string zone_of(const Endpoint& endpoint) {
@@ -83,7 +83,7 @@ Views views_of(const MeshSnapshot& snapshot, const build::Destination& destinati
   return out;
 }
 
-NamedResource make_endpoints(const build::Destination& destination, const Views& views, const ClientView& view) {
+NamedResourcePtr make_endpoints(const build::Destination& destination, const Views& views, const ClientView& view) {
   ClusterLoadAssignment assignment;
   assignment.set_cluster_name(destination.cluster);
   std::map<std::string, std::vector<const Endpoint*>> by_zone;
@@ -121,16 +121,17 @@ bool EndpointCache::Entry::is_of(const build::Destination& destination, const Vi
          std::equal(made_from.begin(), made_from.end(), views.begin(), views.end(), is_same);
 }
 
-NamedResource EndpointCache::get(const std::string& mesh, const build::Destination& destination, const Views& views,
-                                 const ClientView& view) {
+NamedResourcePtr EndpointCache::get(const std::string& mesh, const build::Destination& destination, const Views& views,
+                                    const ClientView& view) {
   if (std::all_of(views.begin(), views.end(), [](const auto& one) { return one == nullptr; }))
     return make_endpoints(destination, {}, view);
   const std::shared_ptr<Entry> entry = entry_of(key_of(mesh, destination.cluster, view));
   // Who comes while it is made waits, and is given the same.
   const std::lock_guard lock(entry->mutex);
   if (entry->is_of(destination, views)) return entry->resource;
-  NamedResource made = make_endpoints(destination, views, view);
-  if (!(entry->resource == made)) entry->resource = std::move(made);  // the same bytes as before stay the same object
+  NamedResourcePtr made = make_endpoints(destination, views, view);
+  if (!is_same(entry->resource, made))
+    entry->resource = std::move(made);  // the same bytes as before stay the same object
   entry->made_from.assign(views.begin(), views.end());
   entry->backend = destination.backend;
   return entry->resource;

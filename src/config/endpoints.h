@@ -25,13 +25,13 @@ using Views = std::vector<std::shared_ptr<const ServiceView>>;
 Views views_of(const MeshSnapshot& snapshot, const build::Destination& destination);
 
 // A ClusterLoadAssignment.
-NamedResource make_endpoints(const build::Destination& destination, const Views& views, const ClientView& client);
+NamedResourcePtr make_endpoints(const build::Destination& destination, const Views& views, const ClientView& client);
 
 // Thread-safe. Holds on to no service that is gone.
 class EndpointCache {
  public:
-  NamedResource get(const std::string& mesh, const build::Destination& destination, const Views& views,
-                    const ClientView& client);
+  NamedResourcePtr get(const std::string& mesh, const build::Destination& destination, const Views& views,
+                       const ClientView& client);
   std::size_t size() const;
 
  private:
@@ -39,7 +39,7 @@ class EndpointCache {
     std::mutex mutex;  // guards what follows
     std::vector<std::weak_ptr<const ServiceView>> made_from;
     std::weak_ptr<const BackendView> backend;
-    NamedResource resource;
+    NamedResourcePtr resource;
 
     bool is_of(const build::Destination& destination, const Views& views) const;
   };

@@ -17,22 +17,19 @@ std::vector<std::weak_ptr<const Resource>> resources_of(const Caller& caller) {
 
 }  // namespace
 
-std::optional<NamedResource> SharedOutbounds::find(const std::string& origin,
-                                                   const std::shared_ptr<const BackendView>& backend) {
+NamedResourcePtr SharedOutbounds::find(const std::string& origin, const std::shared_ptr<const BackendView>& backend) {
   const std::lock_guard lock(mutex_);
   const auto found = known_.find(origin);
-  if (found == known_.end() || found->second.backend.lock() != backend) return std::nullopt;
-  Bytes body = found->second.body.lock();
-  if (body == nullptr) return std::nullopt;
-  return NamedResource{found->second.name, found->second.version, std::move(body)};
+  if (found == known_.end() || found->second.backend.lock() != backend) return nullptr;
+  return found->second.resource.lock();
 }
 
 void SharedOutbounds::keep(const std::string& origin, const std::shared_ptr<const BackendView>& backend,
-                           const NamedResource& resource) {
+                           const NamedResourcePtr& resource) {
   const std::lock_guard lock(mutex_);
-  known_.insert_or_assign(origin, Entry{backend, resource.name, resource.version, resource.body});
+  known_.insert_or_assign(origin, Entry{backend, resource});
   if (known_.size() <= check_at_) return;
-  std::erase_if(known_, [](const auto& entry) { return entry.second.body.expired(); });
+  std::erase_if(known_, [](const auto& entry) { return entry.second.resource.expired(); });
   check_at_ = std::max<std::size_t>(1024, known_.size() * 2);
 }
 

@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -22,21 +21,21 @@ struct Caller {
   bool ipv6 = true;
 };
 
-// What was made for one kind of caller. Thread-safe. Keeps no bytes alive that no proxy has.
+// What was made for one kind of caller. Thread-safe. Keeps nothing alive that no proxy has.
 class SharedOutbounds {
  public:
   // `origin`: everything about the outbound that its resource depends on, but for its backend (null: a
   // kuma.io/service).
-  std::optional<NamedResource> find(const std::string& origin, const std::shared_ptr<const BackendView>& backend);
+  // Null: it is not known.
+  NamedResourcePtr find(const std::string& origin, const std::shared_ptr<const BackendView>& backend);
   void keep(const std::string& origin, const std::shared_ptr<const BackendView>& backend,
-            const NamedResource& resource);
+            const NamedResourcePtr& resource);
   std::size_t size() const;
 
  private:
   struct Entry {
     std::weak_ptr<const BackendView> backend;
-    std::string name, version;
-    std::weak_ptr<const std::string> body;
+    std::weak_ptr<const NamedResource> resource;
   };
 
   mutable std::mutex mutex_;

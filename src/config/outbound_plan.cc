@@ -20,16 +20,20 @@ constexpr const char* kUnifiedNameTag = "kuma.io/unified-name";
 constexpr const char* kLoopback = "127.0.0.1";
 constexpr const char* kBindFeature = "feature-bind-outbounds";
 
-Tags tags_of(const Outbound& outbound) {
-  Tags tags = outbound.tags;
-  tags.erase(kMeshTag);
+SharedTags tags_of(const Outbound& outbound) {
+  if (!outbound.tags.contains(kMeshTag)) return {SharedTags(), &outbound.tags};
+  auto tags = std::make_shared<Tags>(outbound.tags);
+  tags->erase(kMeshTag);
   return tags;
 }
 
-Destination to_service(const std::string& service, Tags tags) {
-  Destination out{tags.size() > 1 ? names::split_cluster(service, tags) : service, service, std::move(tags)};
-  out.key = service_key(service);
-  return out;
+SharedTags no_tags() {
+  static const Tags none;
+  return {SharedTags(), &none};
+}
+
+Destination to_service(const std::string& service, const SharedTags& tags) {
+  return {tags->size() > 1 ? names::split_cluster(service, *tags) : service, service, tags};
 }
 
 std::string label(const Resource& resource, const char* name) {
@@ -48,8 +52,8 @@ PlannedOutbound to_backend(const std::shared_ptr<const BackendView>& backend, co
   PlannedOutbound out;
   out.address = backend->vip;
   out.port = port.port;
-  out.destination = {cluster_of(*backend, port.port), {}, {}, backend->key, backend, &port};
-  out.tags = {{kUnifiedNameTag, kri_of(*backend->resource, port.section)}};
+  out.destination = {cluster_of(*backend, port.port), {}, no_tags(), backend, &port};
+  out.tags = std::make_shared<const Tags>(Tags{{kUnifiedNameTag, kri_of(*backend->resource, port.section)}});
   return out;
 }
 
@@ -168,7 +172,7 @@ bool OutboundPlan::may_reach(const BackendView& backend, const BackendPort& port
 void OutboundPlan::add_enumerated(const std::set<std::string>* keys, std::vector<std::string>& warnings,
                                   std::vector<PlannedOutbound>& out) const {
   const auto& outbounds = spec_.networking.outbound;
-  const auto is_wanted = [&](const std::string& key) { return keys == nullptr || keys->contains(key); };
+  if (keys == nullptr) out.reserve(outbounds.size());
   std::set<Place> taken = inbounds_;
   for (std::size_t i = 0; i < outbounds.size(); ++i) {
     const Outbound& outbound = outbounds[i];
@@ -183,8 +187,8 @@ void OutboundPlan::add_enumerated(const std::set<std::string>* keys, std::vector
     } else if (!taken.emplace(address, outbound.port).second) {
       leave_out(fmt::format("{} is taken already", names::join_host_port(address, outbound.port)));
     } else if (!outbound.backend_ref) {
-      if (!is_wanted(service_key(outbound.service()))) continue;
-      Tags tags = tags_of(outbound);
+      if (keys != nullptr && !keys->contains(service_key(outbound.service()))) continue;
+      SharedTags tags = tags_of(outbound);
       Destination destination = to_service(outbound.service(), tags);
       out.push_back({address, outbound.port, std::move(destination), std::move(tags)});
     } else {
@@ -202,7 +206,7 @@ void OutboundPlan::add_enumerated(const std::set<std::string>* keys, std::vector
           }
       if (chosen == nullptr) {
         leave_out(fmt::format("there is no {} \"{}\" with port {}", ref.kind, ref.name, ref.port));
-      } else if (is_wanted((*chosen)->key)) {
+      } else if (keys == nullptr || keys->contains((*chosen)->key)) {
         PlannedOutbound found = to_backend(*chosen, *port);
         found.address = address;
         found.port = outbound.port;
@@ -218,7 +222,7 @@ void OutboundPlan::add_service(const std::string& service, std::vector<std::stri
     return;
   const std::string* vip = snapshot_.vips.get(service);
   if (vip == nullptr || vip->empty()) return;
-  Tags tags = {{kServiceTag, service}};
+  const auto tags = std::make_shared<const Tags>(Tags{{kServiceTag, service}});
   add_bound({*vip, settings_.service_vip_port, to_service(service, tags), tags}, warnings, out);
 }
 

@@ -14,7 +14,7 @@ struct PlannedOutbound {
   std::string address;
   std::uint32_t port = 0;
   Destination destination;
-  Tags tags;  // of the listener
+  SharedTags tags;  // of the listener
 };
 
 class OutboundPlan {

@@ -117,7 +117,7 @@ void add_listener(Context& context, const PlannedOutbound& outbound) {
   listener->set_name(names::outbound_listener(outbound.address, outbound.port));
   listener->set_traffic_direction(::envoy::config::core::v3::OUTBOUND);
   envoy::set_address(outbound.address, outbound.port, *listener->mutable_address());
-  set_tags(outbound.tags, *listener);
+  set_tags(*outbound.tags, *listener);
   context.draft.add_listener({.role = envoy::Role::Outbound,
                               .service = destination.service,
                               .backend = backend_of(destination),
@@ -149,7 +149,7 @@ void append(const MeshSnapshot& snapshot, const Destination& destination, std::s
   append(destination.cluster, out);
   append(destination.service, out);
   append(protocol_text(snapshot, destination), out);
-  append(destination.tags, out);
+  append(*destination.tags, out);
 }
 
 // Between sidecars it is always HTTP/2, whatever the applications speak.
@@ -197,7 +197,7 @@ std::string origin_of(const MeshSnapshot& snapshot, const PlannedOutbound& outbo
   out.reserve(kOriginSize);
   append(outbound.address, out);
   append(std::to_string(outbound.port), out);
-  append(outbound.tags, out);
+  append(*outbound.tags, out);
   append(snapshot, outbound.destination, out);
   return out;
 }

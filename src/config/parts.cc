@@ -91,7 +91,7 @@ UpstreamTls upstream_tls(const std::string& mesh, const Destination& destination
   UpstreamTls out;
   const BackendView* backend = destination.backend.get();
   if (backend == nullptr) {
-    Tags tags = destination.tags;
+    Tags tags = *destination.tags;
     tags.erase(kServiceTag);
     tags["mesh"] = mesh;
     out.identities = {names::spiffe_id(mesh, destination.service)};

@@ -27,7 +27,7 @@ struct SecretRef {
 struct OwnPart {
   SharedResource mesh, dataplane;
   std::vector<SharedResource> policies;  // Say::own of every kind
-  std::vector<NamedResource> clusters, listeners;
+  NamedResourceList clusters, listeners;
   std::vector<std::string> warnings;
 };
 

@@ -14,8 +14,8 @@ std::shared_ptr<const ProxyConfig> build_zone_proxy(const Resource& resource, co
   build::add_admin(context);
 
   auto config = std::make_shared<ProxyConfig>();
-  config->clusters = draft.seal_clusters();
-  config->listeners = draft.seal_listeners();
+  config->clusters = std::make_shared<NamedResourceList>(draft.seal_clusters());
+  config->listeners = std::make_shared<NamedResourceList>(draft.seal_listeners());
   return config;
 }
 

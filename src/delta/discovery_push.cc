@@ -14,8 +14,19 @@ namespace {
 class Fingerprint {
  public:
   void add(std::string_view text) {
-    for (const char c : text) step(static_cast<unsigned char>(c));
+    go_on(text);
     step(0xff);  // not in UTF-8: keeps "ab","c" apart from "a","bc"
+  }
+  // Its name, and its version on the wire.
+  void add(const NamedResourcePtr& resource, const NamedResourcePtr& parent) {
+    add(resource->name);
+    if (parent != nullptr) {
+      go_on(resource->version);
+      go_on("/");
+      add(parent->version);
+    } else {
+      add(resource->version);
+    }
   }
   std::string text() const {
     char hex[17];
@@ -24,9 +35,14 @@ class Fingerprint {
   }
 
  private:
+  void go_on(std::string_view text) {
+    for (const char c : text) step(static_cast<unsigned char>(c));
+  }
   void step(unsigned char byte) { value_ = (value_ ^ byte) * 0x100000001b3ULL; }
   std::uint64_t value_ = 0xcbf29ce484222325ULL;
 };
+
+Edition without_content(const std::string& name) { return {make_named(name, "")}; }
 
 }  // namespace
 
@@ -53,13 +69,12 @@ bool DiscoveryState::push_changes(std::size_t type, Actions& actions) {
   if (is_whole(type)) return push_whole(type, true, actions);
   if (encoding_ == Encoding::StateOfTheWorld) {
     // There is no way to say that one of these is gone. Should it come back, it is sent again.
-    Cursor<NamedResource> wanted(*state.wanted);
-    std::erase_if(state.held, [&](const Held& held) { return !wanted.find(held.name); });
+    Cursor<NamedResourcePtr> wanted(*state.wanted);
+    std::erase_if(state.held, [&](const Edition& held) { return !wanted.find(held.name()); });
   }
   auto changes = changes_of(type);
-  state.holds = !state.owes_answer && std::all_of(changes.begin(), changes.end(), [&](const Held& change) {
-    return may_lack(type, change.name, change.version);
-  });
+  state.holds =
+      !state.owes_answer && std::ranges::all_of(changes, [&](const Edition& change) { return may_lack(type, change); });
   hold_back_refused(type, changes);
   if (changes.empty() && !state.owes_answer) return false;
   send(type, version_of(type), std::move(changes), actions);
@@ -82,34 +97,31 @@ bool DiscoveryState::push_removals(std::size_t type, Actions& actions) {
 // With `keep_removed`, resources that the peer should no longer have stay in it for now.
 bool DiscoveryState::push_whole(std::size_t type, bool keep_removed, Actions& actions) {
   TypeState& state = types_[type];
-  std::vector<Held> content;
+  std::vector<Edition> content;
   std::vector<RefusedVersions::Entry> due;
   bool is_complete = true;
-  Cursor<Held> before(state.held);
-  for (const auto& resource : *state.wanted) {
-    if (!state.is_subscribed(resource.name)) continue;
-    std::string wire = wire_version(type, resource);
-    due.emplace_back(resource.name, wire);
-    if (state.refused.is_convicted(resource.name, wire)) {  // it keeps what it had of it
-      is_complete &= may_lack(type, resource.name, wire);
-      if (const Held* has = before.find(resource.name)) content.push_back(*has);
+  Cursor<Edition> before(state.held);
+  for (const NamedResourcePtr& resource : *state.wanted) {
+    if (!state.is_subscribed(resource->name)) continue;
+    Edition edition{resource, parent_of(type, resource->name)};
+    due.emplace_back(resource->name, edition.version());
+    if (state.refused.is_convicted(due.back().first, due.back().second)) {  // it keeps what it had of it
+      is_complete &= may_lack(type, edition);
+      if (const Edition* has = before.find(resource->name)) content.push_back(*has);
     } else {
-      content.push_back({resource.name, std::move(wire), resource.body});
+      content.push_back(std::move(edition));
     }
   }
   if (keep_removed) {
     const auto middle = static_cast<std::ptrdiff_t>(content.size());
-    Cursor<NamedResource> wanted(*state.wanted);
-    for (const auto& held : state.held) {
-      if (!wanted.find(held.name)) content.push_back(held);
+    Cursor<NamedResourcePtr> wanted(*state.wanted);
+    for (const Edition& held : state.held) {
+      if (!wanted.find(held.name())) content.push_back(held);
     }
     std::inplace_merge(content.begin(), content.begin() + middle, content.end(), by_name);
   }
   Fingerprint fingerprint;
-  for (const auto& resource : content) {
-    fingerprint.add(resource.name);
-    fingerprint.add(resource.version);
-  }
+  for (const Edition& edition : content) fingerprint.add(edition.resource, edition.parent);
   std::string version = fingerprint.text();
   if (version == state.held_version && state.tried.empty()) {
     // Also when the peer only said so, of an earlier stream: the version names the content.
@@ -124,16 +136,15 @@ bool DiscoveryState::push_whole(std::size_t type, bool keep_removed, Actions& ac
   return true;
 }
 
-void DiscoveryState::send(std::size_t type, std::string version, std::vector<Held> changes, Actions& actions) {
+void DiscoveryState::send(std::size_t type, std::string version, std::vector<Edition> changes, Actions& actions) {
   TypeState& state = types_[type];
   Push push{.type = type, .version = version, .nonce = std::to_string(++last_nonce_), .resources = {}, .removed = {}};
-  for (auto& change : changes) {
-    if (change.version.empty()) {
-      push.removed.push_back(change.name);
-    } else {
-      push.resources.push_back({change.name, change.version, change.body});
-    }
-    if (!is_whole(type)) change.body.reset();
+  push.resources.reserve(changes.size());
+  for (const Edition& change : changes) {
+    if (change.is_absent())
+      push.removed.push_back(change.name());
+    else
+      push.resources.push_back(change);
   }
   state.owes_answer = false;
   state.holds = false;
@@ -143,59 +154,63 @@ void DiscoveryState::send(std::size_t type, std::string version, std::vector<Hel
   touch_children(type);
 }
 
-void DiscoveryState::hold_back_refused(std::size_t type, std::vector<Held>& changes) {
+void DiscoveryState::hold_back_refused(std::size_t type, std::vector<Edition>& changes) {
   TypeState& state = types_[type];
   if (state.refused.empty()) return;
   std::vector<RefusedVersions::Entry> due;
-  for (const auto& change : changes_of(type)) due.emplace_back(change.name, change.version);
-  for (const auto& removal : removals_of(type)) due.emplace_back(removal.name, removal.version);
+  for (const Edition& change : changes_of(type)) due.emplace_back(change.name(), change.version());
+  for (const Edition& removal : removals_of(type)) due.emplace_back(removal.name(), "");
   std::sort(due.begin(), due.end());
   state.refused.review(due);
-  std::erase_if(changes, [&](const Held& change) { return state.refused.contains(change.name, change.version); });
+  std::erase_if(changes,
+                [&](const Edition& change) { return state.refused.contains(change.name(), change.version()); });
 }
 
 // What the peer does not have as it should be, but for what it should no longer have.
-std::vector<DiscoveryState::Held> DiscoveryState::changes_of(std::size_t type) const {
+std::vector<Edition> DiscoveryState::changes_of(std::size_t type) const {
   const TypeState& state = types_[type];
-  std::vector<Held> changes;
-  Cursor<Held> held(state.held);
-  Cursor<Held> tried(state.tried);
+  std::vector<Edition> changes;
+  Cursor<Edition> held(state.held);
+  Cursor<Edition> tried(state.tried);
   Cursor<std::string> names(state.names);
-  for (const auto& resource : *state.wanted) {
-    if (!state.wants_all && !names.find(resource.name)) continue;
-    const Held* has = held.find(resource.name);
-    if (!has || !is_wire_version(type, resource, has->version) || tried.find(resource.name))
-      changes.push_back({resource.name, wire_version(type, resource), resource.body});
+  const std::size_t size = state.wanted->size();
+  for (std::size_t i = 0; i < size; ++i) {
+    const NamedResourcePtr& resource = (*state.wanted)[i];
+    if (!state.wants_all && !names.find(resource->name)) continue;
+    const NamedResourcePtr& parent = parent_of(type, resource->name);
+    const Edition* has = held.find(resource->name);
+    if (has && has->is(resource, parent) && !tried.find(resource->name)) continue;
+    if (changes.empty()) changes.reserve(size - i);  // where one has changed, most have
+    changes.push_back({resource, parent});
   }
   if (encoding_ == Encoding::StateOfTheWorld) return changes;
   // Who asks for what does not exist is told so. After a reconnect also who had it once, when it has a parent: that one
   // may be waiting for it, and nothing more would be heard of its type.
   const bool may_wait = state.is_resumed && plan_[type].parent;
   const auto middle = static_cast<std::ptrdiff_t>(changes.size());
-  Cursor<Held> told(state.held);
-  Cursor<NamedResource> wanted(*state.wanted);
+  Cursor<Edition> told(state.held);
+  Cursor<NamedResourcePtr> wanted(*state.wanted);
   for (const auto& name : state.names) {
-    const Held* has = told.find(name);
-    if (!wanted.find(name) && (!has || (may_wait && !has->version.empty()))) changes.push_back({name, "", nullptr});
+    const Edition* has = told.find(name);
+    if (!wanted.find(name) && (!has || (may_wait && !has->is_absent()))) changes.push_back(without_content(name));
   }
   std::inplace_merge(changes.begin(), changes.begin() + middle, changes.end(), by_name);
   return changes;
 }
 
-std::vector<DiscoveryState::Held> DiscoveryState::removals_of(std::size_t type) const {
+std::vector<Edition> DiscoveryState::removals_of(std::size_t type) const {
   const TypeState& state = types_[type];
-  std::vector<Held> removals;
+  std::vector<Edition> removals;
   if (encoding_ == Encoding::StateOfTheWorld) return removals;
   for (const auto* list : {&state.held, &state.tried}) {  // what was refused may be there all the same
-    Cursor<NamedResource> wanted(*state.wanted);
-    for (const auto& has : *list) {
-      if (!has.version.empty() && !wanted.find(has.name)) removals.push_back({has.name, "", nullptr});
+    Cursor<NamedResourcePtr> wanted(*state.wanted);
+    for (const Edition& has : *list) {
+      if (!has.is_absent() && !wanted.find(has.name())) removals.push_back(without_content(has.name()));
     }
   }
   std::sort(removals.begin(), removals.end(), by_name);
-  removals.erase(
-      std::unique(removals.begin(), removals.end(), [](const auto& a, const auto& b) { return a.name == b.name; }),
-      removals.end());
+  const auto repeated = std::ranges::unique(removals, {}, name_in);
+  removals.erase(repeated.begin(), repeated.end());
   return removals;
 }
 
@@ -203,38 +218,51 @@ std::string DiscoveryState::version_of(std::size_t type) const {
   const TypeState& state = types_[type];
   Fingerprint fingerprint;
   Cursor<std::string> names(state.names);
-  for (const auto& resource : *state.wanted) {
-    if (!state.wants_all && !names.find(resource.name)) continue;
-    fingerprint.add(resource.name);
-    fingerprint.add(wire_version(type, resource));
+  for (const NamedResourcePtr& resource : *state.wanted) {
+    if (state.wants_all || names.find(resource->name)) fingerprint.add(resource, parent_of(type, resource->name));
   }
   return fingerprint.text();
 }
 
 // Null: it has no parent, or none that the peer knows of.
-const std::string* DiscoveryState::parent_version(std::size_t type, const std::string& name) const {
-  if (!plan_[type].parent) return nullptr;
+const NamedResourcePtr& DiscoveryState::parent_of(std::size_t type, const std::string& name) const {
+  static const NamedResourcePtr nobody;
+  if (!plan_[type].parent) return nobody;
   const TypeState& parents = types_[*plan_[type].parent];
-  static const std::vector<Held> kNone;
+  static const std::vector<Edition> kNone;
   for (const auto* list : {parents.in_flight ? &parents.in_flight->changes : &kNone, &parents.tried, &parents.held}) {
-    const auto parent = std::ranges::lower_bound(*list, name, {}, &Held::name);
-    if (parent != list->end() && parent->name == name && !parent->version.empty()) return &parent->version;
+    const auto parent = find_by_name(*list, name);
+    if (parent != list->end() && !parent->is_absent()) return parent->resource;
   }
-  return nullptr;
+  return nobody;
 }
 
-std::string DiscoveryState::wire_version(std::size_t type, const NamedResource& resource) const {
-  const std::string* parent = parent_version(type, resource.name);
-  return parent == nullptr ? resource.version : resource.version + "/" + *parent;
+std::size_t Edition::version_size() const {
+  return resource->version.size() + (parent == nullptr ? 0 : 1 + parent->version.size());
 }
 
-// The same without making it: of most, nothing has changed.
-bool DiscoveryState::is_wire_version(std::size_t type, const NamedResource& resource,
-                                     const std::string& version) const {
-  const std::string* parent = parent_version(type, resource.name);
-  if (parent == nullptr) return version == resource.version;
-  return version.size() == resource.version.size() + 1 + parent->size() && version.starts_with(resource.version) &&
-         version[resource.version.size()] == '/' && version.ends_with(*parent);
+void Edition::append_version(std::string& out) const {
+  out += resource->version;
+  if (parent == nullptr) return;
+  out += '/';
+  out += parent->version;
+}
+
+std::string Edition::version() const {
+  std::string out;
+  out.reserve(version_size());
+  append_version(out);
+  return out;
+}
+
+// Most often they are the same objects.
+bool Edition::is(const NamedResourcePtr& other, const NamedResourcePtr& other_parent) const {
+  const auto is_same = [](const NamedResourcePtr& a, const NamedResourcePtr& b) {
+    return a == b || (a && b && a->version == b->version);
+  };
+  if (is_same(resource, other) && is_same(parent, other_parent)) return true;
+  // Of what only the peer spoke, the version is not in parts.
+  return (parent == nullptr) != (other_parent == nullptr) && version() == Edition{other, other_parent}.version();
 }
 
 }  // namespace mesh

@@ -17,14 +17,14 @@ void sort_unique(std::vector<std::string>& names) {
 }
 
 NamedResources sorted(NamedResources resources) {
-  const auto out_of_order = [](const auto& a, const auto& b) { return !(a.name < b.name); };
+  const auto out_of_order = [](const auto& a, const auto& b) { return !by_name(a, b); };
   if (!resources || std::adjacent_find(resources->begin(), resources->end(), out_of_order) == resources->end())
     return resources;
   auto copy = *resources;
   std::stable_sort(copy.begin(), copy.end(), by_name);
-  copy.erase(std::unique(copy.begin(), copy.end(), [](const auto& a, const auto& b) { return a.name == b.name; }),
-             copy.end());
-  return std::make_shared<const std::vector<NamedResource>>(std::move(copy));
+  const auto repeated = std::ranges::unique(copy, {}, name_in);
+  copy.erase(repeated.begin(), repeated.end());
+  return std::make_shared<const NamedResourceList>(std::move(copy));
 }
 
 }  // namespace
@@ -35,10 +35,8 @@ bool DiscoveryState::TypeState::is_subscribed(const std::string& name) const {
 
 // What the peer has of this resource is not known any more.
 void DiscoveryState::TypeState::forget(const std::string& name) {
-  const auto drop = [&](std::vector<Held>& list) {
-    const auto at = std::lower_bound(list.begin(), list.end(), name,
-                                     [](const Held& h, const std::string& n) { return h.name < n; });
-    if (at != list.end() && at->name == name) list.erase(at);
+  const auto drop = [&](std::vector<Edition>& list) {
+    if (const auto at = find_by_name(list, name); at != list.end()) list.erase(at);
   };
   drop(held);
   drop(tried);
@@ -125,7 +123,7 @@ Result<Actions> DiscoveryState::on_request(std::size_t type, DeltaRequest reques
   }
   if (first) {
     state.is_resumed = !request.initial_versions.empty();
-    for (auto& [name, version] : request.initial_versions) state.held.push_back({name, std::move(version), nullptr});
+    for (auto& [name, version] : request.initial_versions) state.held.push_back({make_named(name, std::move(version))});
   }
   state.owes_answer |= state.wants_all && !wanted_all && state.held.empty();
   if (!request.subscribe.empty() || !request.unsubscribe.empty() || first) {
@@ -137,12 +135,14 @@ Result<Actions> DiscoveryState::on_request(std::size_t type, DeltaRequest reques
   return actions;
 }
 
-Actions DiscoveryState::on_offer(const std::map<std::size_t, NamedResources>& offer) {
+Actions DiscoveryState::on_offer(std::span<const NamedResources> offer) {
   Actions actions;
-  for (const auto& [type, resources] : offer) {
+  for (std::size_t type = 0; type < offer.size(); ++type) {
+    const NamedResources& resources = offer[type];
+    if (!resources) continue;
     TypeState& state = types_[type];
     state.awaits_subscription = false;
-    if (!resources || resources == state.offered) continue;
+    if (resources == state.offered) continue;
     state.offered = sorted(resources);
     carry_over(type);
     on_event(state);
@@ -172,7 +172,7 @@ void DiscoveryState::on_event(TypeState& state) {
 
 void DiscoveryState::forget_unsubscribed(std::size_t type) {
   TypeState& state = types_[type];
-  const auto unsubscribed = [&](const Held& held) { return !state.is_subscribed(held.name); };
+  const auto unsubscribed = [&](const Edition& held) { return !state.is_subscribed(held.name()); };
   std::erase_if(state.held, unsubscribed);
   std::erase_if(state.tried, unsubscribed);
   if (state.in_flight && !is_whole(type)) std::erase_if(state.in_flight->changes, unsubscribed);
@@ -202,23 +202,23 @@ bool DiscoveryState::note_refused(std::size_t type, const std::string& reason) {
   InFlight flight = std::move(*state.in_flight);
   state.in_flight.reset();
   std::vector<RefusedVersions::Entry> push, blamed;
-  for (const Held& change : flight.changes) {
-    push.emplace_back(change.name, change.version);
-    if (!change.version.empty() && blames(reason, change.name)) blamed.push_back(push.back());
+  for (const Edition& change : flight.changes) {
+    push.emplace_back(change.name(), change.version());
+    if (!change.is_absent() && blames(reason, change.name())) blamed.push_back(push.back());
   }
   const auto retried = std::exchange(state.retried, {});
   if (is_whole(type)) {
     state.refused.add({{"", flight.version}}, blamed);
-    Cursor<Held> held(state.held);
-    std::erase_if(flight.changes, [&](const Held& change) {
-      const Held* has = held.find(change.name);
-      return has && has->version == change.version;
+    Cursor<Edition> held(state.held);
+    std::erase_if(flight.changes, [&](const Edition& change) {
+      const Edition* has = held.find(change.name());
+      return has && has->is(change.resource, change.parent);
     });
   } else {
     state.refused.add(push, blamed);
   }
-  Cursor<Held> again(flight.changes);
-  std::erase_if(state.tried, [&](const Held& tried) { return again.find(tried.name) != nullptr; });
+  Cursor<Edition> again(flight.changes);
+  std::erase_if(state.tried, [&](const Edition& tried) { return again.find(tried.name()) != nullptr; });
   const auto middle = static_cast<std::ptrdiff_t>(state.tried.size());
   std::move(flight.changes.begin(), flight.changes.end(), std::back_inserter(state.tried));
   std::inplace_merge(state.tried.begin(), state.tried.begin() + middle, state.tried.end(), by_name);
@@ -240,8 +240,10 @@ std::string DiscoveryState::need_of(std::size_t type, const std::string& name) c
   return plan_[type].need == nullptr ? std::string() : plan_[type].need(name);
 }
 
-bool DiscoveryState::may_lack(std::size_t type, const std::string& name, const std::string& version) const {
-  return types_[type].refused.is_convicted(name, version) && !need_of(type, name).empty();
+bool DiscoveryState::may_lack(std::size_t type, const Edition& edition) const {
+  const RefusedVersions& refused = types_[type].refused;
+  return !refused.empty() && refused.is_convicted(edition.name(), edition.version()) &&
+         !need_of(type, edition.name()).empty();
 }
 
 bool DiscoveryState::may_retry() const {
@@ -287,21 +289,33 @@ void DiscoveryState::take_over(std::size_t type) {
     state.held = std::move(flight.changes);
     state.held_version = std::move(flight.version);
   } else {
-    std::vector<Held> merged;
-    merged.reserve(state.held.size() + flight.changes.size());
-    Cursor<Held> certain(flight.changes);
-    std::erase_if(state.tried, [&](const Held& tried) { return certain.find(tried.name) != nullptr; });
-    Cursor<Held> changed(flight.changes);
-    for (auto& held : state.held) {
-      if (!changed.find(held.name)) merged.push_back(std::move(held));
+    if (!state.tried.empty()) {
+      Cursor<Edition> certain(flight.changes);
+      std::erase_if(state.tried, [&](const Edition& tried) { return certain.find(tried.name()) != nullptr; });
     }
-    const auto middle = static_cast<std::ptrdiff_t>(merged.size());
-    for (auto& change : flight.changes) {
-      const bool named = std::binary_search(state.names.begin(), state.names.end(), change.name);
-      if (!change.version.empty() || named) merged.push_back(std::move(change));
+    // Of what is not there the peer keeps in mind only what it asked for by name.
+    const auto is_over = [&](const Edition& change) {
+      return change.is_absent() && !std::ranges::binary_search(state.names, change.name());
+    };
+    if (std::ranges::any_of(flight.changes, is_over)) {
+      Cursor<Edition> changes(flight.changes);
+      std::erase_if(state.held, [&](const Edition& held) {
+        const Edition* change = changes.find(held.name());
+        return change != nullptr && is_over(*change);
+      });
+      std::erase_if(flight.changes, is_over);
     }
-    std::inplace_merge(merged.begin(), merged.begin() + middle, merged.end(), by_name);
-    state.held = std::move(merged);
+    const auto middle = static_cast<std::ptrdiff_t>(state.held.size());
+    std::ptrdiff_t at = 0;
+    for (Edition& change : flight.changes) {
+      while (at < middle && by_name(state.held[static_cast<std::size_t>(at)], change)) ++at;
+      Edition* before = at < middle ? &state.held[static_cast<std::size_t>(at)] : nullptr;
+      if (before != nullptr && before->name() == change.name())
+        *before = std::move(change);
+      else
+        state.held.push_back(std::move(change));
+    }
+    std::inplace_merge(state.held.begin(), state.held.begin() + middle, state.held.end(), by_name);
   }
   touch_children(type);
 }
@@ -318,43 +332,42 @@ void DiscoveryState::touch_children(std::size_t parent) {
 // them, and before they come it does not even hear that the cluster is to go.
 void DiscoveryState::carry_over(std::size_t type) {
   TypeState& state = types_[type];
-  std::vector<NamedResource> carried;
+  NamedResourceList carried;
   if (plan_[type].parent && state.wanted) {
-    Cursor<NamedResource> offered(*state.offered);
-    for (const auto& resource : *state.wanted) {
-      if (!offered.find(resource.name) && may_have(*plan_[type].parent, resource.name)) carried.push_back(resource);
+    Cursor<NamedResourcePtr> offered(*state.offered);
+    for (const NamedResourcePtr& resource : *state.wanted) {
+      if (!offered.find(resource->name) && may_have(*plan_[type].parent, resource->name)) carried.push_back(resource);
     }
   }
   state.wanted = state.offered;
   if (!carried.empty()) {
     auto both = *state.offered;
     both.insert(both.end(), carried.begin(), carried.end());
-    state.wanted = sorted(std::make_shared<const std::vector<NamedResource>>(std::move(both)));
+    state.wanted = sorted(std::make_shared<const NamedResourceList>(std::move(both)));
   }
   state.carried = std::move(carried);
 }
 
 bool DiscoveryState::may_have(std::size_t type, const std::string& name) const {
   const TypeState& state = types_[type];
-  const auto has = [&](const std::vector<Held>& list) {
-    const auto at = std::lower_bound(list.begin(), list.end(), name,
-                                     [](const Held& held, const std::string& n) { return held.name < n; });
-    return at != list.end() && at->name == name && !at->version.empty();
+  const auto has = [&](const std::vector<Edition>& list) {
+    const auto at = find_by_name(list, name);
+    return at != list.end() && !at->is_absent();
   };
   return has(state.held) || has(state.tried) || (state.in_flight && has(state.in_flight->changes));
 }
 
 // New clusters make a peer that asks for endpoints by name ask for theirs: until it did, what comes later has to wait,
 // or traffic would be sent to clusters without endpoints.
-void DiscoveryState::expect_subscriptions(std::size_t parent, const std::vector<Held>& changes) {
+void DiscoveryState::expect_subscriptions(std::size_t parent, const std::vector<Edition>& changes) {
   for (std::size_t child = 0; child < plan_.size(); ++child) {
     TypeState& state = types_[child];
     if (plan_[child].parent != parent || !state.asked || state.wants_all || !state.wanted) continue;
-    Cursor<Held> held(types_[parent].held);
-    Cursor<NamedResource> wanted(*state.wanted);
-    for (const auto& change : changes) {
-      const bool is_new = !change.version.empty() && !held.find(change.name);
-      if (is_new && wanted.find(change.name) && !state.is_subscribed(change.name)) state.awaits_subscription = true;
+    Cursor<Edition> held(types_[parent].held);
+    Cursor<NamedResourcePtr> wanted(*state.wanted);
+    for (const Edition& change : changes) {
+      const bool is_new = !change.is_absent() && !held.find(change.name());
+      if (is_new && wanted.find(change.name()) && !state.is_subscribed(change.name())) state.awaits_subscription = true;
     }
   }
 }

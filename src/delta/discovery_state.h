@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -73,13 +74,27 @@ struct DeltaRequest {
   std::optional<std::string> refusal;
 };
 
+// A resource as a peer is sent it, and as it has it.
+struct Edition {
+  NamedResourcePtr resource;     // where there is none, or only the peer spoke of it: no body
+  NamedResourcePtr parent = {};  // which it was sent for; null: none
+
+  const std::string& name() const { return resource->name; }
+  const Bytes& body() const { return resource->body; }
+  bool is_absent() const { return resource->version.empty(); }  // the peer was told that there is no such resource
+  std::string version() const;                                  // on the wire
+  std::size_t version_size() const;
+  void append_version(std::string& out) const;
+  bool is(const NamedResourcePtr& other, const NamedResourcePtr& other_parent) const;  // as far as versions tell
+};
+
 // What to do.
 struct Push {
   std::size_t type = 0;
   std::string version;  // of the type's whole content
   std::string nonce;
-  std::vector<NamedResource> resources;  // with the versions to send
-  std::vector<std::string> removed;      // delta only
+  std::vector<Edition> resources;
+  std::vector<std::string> removed;  // delta only
 };
 struct Accepted {
   std::size_t type = 0;
@@ -105,8 +120,8 @@ class DiscoveryState {
   Result<Actions> on_request(std::size_t type, SotwRequest request);
   Result<Actions> on_request(std::size_t type, DeltaRequest request);
 
-  // What the peer should have, by type; types that are not mentioned stay. In the order of names.
-  Actions on_offer(const std::map<std::size_t, NamedResources>& offer);
+  // What the peer should have, by type, each in the order of names. Types stay as they were where it is null or ends.
+  Actions on_offer(std::span<const NamedResources> offer);
 
   // While paused nothing is pushed: the peer does not read. Answers are taken.
   Actions set_paused(bool paused);
@@ -127,16 +142,10 @@ class DiscoveryState {
   bool holds(std::size_t type) const { return types_[type].holds; }
 
  private:
-  // What the peer has of one resource. An empty version: it was told that there is no such resource.
-  struct Held {
-    std::string name;
-    std::string version;
-    Bytes body;
-  };
   struct InFlight {
     std::string nonce;
     std::string version;
-    std::vector<Held> changes;  // in the order of names; an empty version is a removal
+    std::vector<Edition> changes;  // in the order of names; what is absent is a removal
   };
   struct TypeState {
     bool is_subscribed(const std::string& name) const;
@@ -144,14 +153,14 @@ class DiscoveryState {
 
     bool asked = false;  // there was a request of this type
     bool wants_all = false;
-    bool named_before = false;           // names were given once: an empty list means none from then on
-    std::vector<std::string> names;      // sorted
-    NamedResources offered;              // null: nothing was offered yet
-    std::vector<NamedResource> carried;  // no longer offered, but the peer still has their parents
-    NamedResources wanted;               // both
-    std::vector<Held> held;              // what the peer accepted; sorted by name
-    std::vector<Held> tried;             // what it refused may be in force all the same, in part; sorted by name
-    std::string held_version;            // whole types in state-of-the-world: the version accepted last
+    bool named_before = false;       // names were given once: an empty list means none from then on
+    std::vector<std::string> names;  // sorted
+    NamedResources offered;          // null: nothing was offered yet
+    NamedResourceList carried;       // no longer offered, but the peer still has their parents
+    NamedResources wanted;           // both
+    std::vector<Edition> held;       // what the peer accepted; sorted by name
+    std::vector<Edition> tried;      // what it refused may be in force all the same, in part; sorted by name
+    std::string held_version;        // whole types in state-of-the-world: the version accepted last
     std::string last_nonce;
     bool is_resumed = false;           // what the peer has is only what it said, of an earlier stream
     bool owes_answer = false;          // the first wildcard request is answered even when there is nothing
@@ -172,7 +181,7 @@ class DiscoveryState {
   void touch_children(std::size_t parent);
   void carry_over(std::size_t type);
   bool may_have(std::size_t type, const std::string& name) const;
-  void expect_subscriptions(std::size_t parent, const std::vector<Held>& changes);
+  void expect_subscriptions(std::size_t parent, const std::vector<Edition>& changes);
   void forget_unsubscribed(std::size_t type);
   void on_event(TypeState& state);
 
@@ -180,16 +189,14 @@ class DiscoveryState {
   bool push_changes(std::size_t type, Actions& actions);
   bool push_removals(std::size_t type, Actions& actions);
   bool push_whole(std::size_t type, bool keep_removed, Actions& actions);
-  void send(std::size_t type, std::string version, std::vector<Held> changes, Actions& actions);
-  void hold_back_refused(std::size_t type, std::vector<Held>& changes);
-  bool may_lack(std::size_t type, const std::string& name, const std::string& version) const;
+  void send(std::size_t type, std::string version, std::vector<Edition> changes, Actions& actions);
+  void hold_back_refused(std::size_t type, std::vector<Edition>& changes);
+  bool may_lack(std::size_t type, const Edition& edition) const;
 
-  std::vector<Held> changes_of(std::size_t type) const;
-  std::vector<Held> removals_of(std::size_t type) const;
+  std::vector<Edition> changes_of(std::size_t type) const;
+  std::vector<Edition> removals_of(std::size_t type) const;
   std::string version_of(std::size_t type) const;
-  const std::string* parent_version(std::size_t type, const std::string& name) const;
-  std::string wire_version(std::size_t type, const NamedResource& resource) const;
-  bool is_wire_version(std::size_t type, const NamedResource& resource, const std::string& version) const;
+  const NamedResourcePtr& parent_of(std::size_t type, const std::string& name) const;
   bool is_whole(std::size_t type) const { return encoding_ == Encoding::StateOfTheWorld && plan_[type].is_whole; }
 
   const Encoding encoding_;

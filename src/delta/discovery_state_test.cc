@@ -29,15 +29,16 @@ const char* const kShort[] = {"CDS", "EDS", "LDS", "RDS", "SDS"};
 
 // "a=1 b=2" → two resources with their versions.
 NamedResources resources(const std::string& text) {
-  std::vector<NamedResource> list;
+  NamedResourceList list;
   std::size_t at = 0;
   while (at < text.size()) {
     const auto end = std::min(text.find(' ', at), text.size());
     const auto item = text.substr(at, end - at);
-    list.push_back({item.substr(0, item.find('=')), item.substr(item.find('=') + 1), make_bytes("body of " + item)});
+    list.push_back(
+        make_named(item.substr(0, item.find('=')), item.substr(item.find('=') + 1), make_bytes("body of " + item)));
     at = end + 1;
   }
-  return std::make_shared<const std::vector<NamedResource>>(std::move(list));
+  return std::make_shared<const NamedResourceList>(std::move(list));
 }
 
 // The peer, as a test writes it; everything that is sent to it is kept as a line: "CDS a=1 -b".
@@ -46,11 +47,15 @@ class Peer {
   explicit Peer(Encoding encoding) : encoding_(encoding), state_(encoding, kPlan) {}
 
   void offer(std::map<std::size_t, std::string> content) {
-    std::map<std::size_t, NamedResources> offer;
+    std::vector<NamedResources> offer(kPlan.size());
     for (const auto& [type, text] : content) offer[type] = resources(text);
     take(state_.on_offer(offer));
   }
-  void offer_same(const std::map<std::size_t, NamedResources>& offer) { take(state_.on_offer(offer)); }
+  void offer_same(std::size_t type, NamedResources resources) {
+    std::vector<NamedResources> offer(kPlan.size());
+    offer[type] = std::move(resources);
+    take(state_.on_offer(offer));
+  }
 
   void asks(std::size_t type, std::vector<std::string> names = {}, std::map<std::string, std::string> has = {},
             std::string version = "") {
@@ -99,7 +104,7 @@ class Peer {
     for (const auto& action : actions) {
       if (const auto* push = std::get_if<Push>(&action)) {
         std::string line = kShort[push->type];
-        for (const auto& r : push->resources) line += " " + r.name + "=" + r.version;
+        for (const auto& r : push->resources) line += " " + r.name() + "=" + r.version();
         for (const auto& name : push->removed) line += " -" + name;
         lines_.push_back(line);
         nonce_[push->type] = push->nonce;
@@ -185,11 +190,11 @@ TEST_P(BothEncodings, TheNewestOfferWaitsAndReplacesOlderOnes) {
 
 TEST_P(BothEncodings, TheSameContentIsNotSentAgain) {
   const auto same = resources("a=1 b=1");
-  peer.offer_same({{kClusters, same}});
+  peer.offer_same(kClusters, same);
   peer.asks(kClusters);
   peer.accepts(kClusters);
   peer.heard();
-  peer.offer_same({{kClusters, same}});
+  peer.offer_same(kClusters, same);
   peer.offer({{kClusters, "a=1 b=1"}});
   EXPECT_THAT(peer.heard(), IsEmpty());
 }

@@ -25,13 +25,13 @@ const DiscoveryPlan kPlan = {
 // What is offered: clusters c0…, endpoints of each, listeners l0… whose body names the cluster and the route that they
 // refer to, routes r0… whose body names a cluster. A body that ends in "!" is refused.
 struct World {
-  std::map<std::string, NamedResource> types[kTypes];
+  std::map<std::string, NamedResourcePtr> types[kTypes];
 
-  static NamedResource resource(const std::string& name, int version, const std::string& body) {
-    return {name, std::to_string(version), make_bytes(body)};
+  static NamedResourcePtr resource(const std::string& name, int version, const std::string& body) {
+    return make_named(name, std::to_string(version), make_bytes(body));
   }
   NamedResources list(std::size_t type) const {
-    auto list = std::make_shared<std::vector<NamedResource>>();
+    auto list = std::make_shared<NamedResourceList>();
     for (const auto& [_, resource] : types[type]) list->push_back(resource);
     return list;
   }
@@ -74,11 +74,11 @@ class Conversation {
     for (const std::size_t type : {kClusters, kListeners}) check_same(type);
     for (const auto& [name, _] : world_.types[kClusters]) {
       ASSERT_FALSE(warming_.contains(name)) << name << " waits for endpoints for ever";
-      ASSERT_EQ(endpoints_[name], *world_.types[kEndpoints].at(name).body);
+      ASSERT_EQ(endpoints_[name], *world_.types[kEndpoints].at(name)->body);
     }
     for (const auto& [_, listener] : world_.types[kListeners]) {
-      const auto route = reference(*listener.body);
-      ASSERT_EQ(routes_[route], *world_.types[kRoutes].at(route).body);
+      const auto route = reference(*listener->body);
+      ASSERT_EQ(routes_[route], *world_.types[kRoutes].at(route)->body);
     }
     // At rest, nothing more is to be said.
     send_offer();
@@ -106,7 +106,7 @@ class Conversation {
     in_flight_.clear();
   }
   void send_offer() {
-    std::map<std::size_t, NamedResources> offer;
+    std::vector<NamedResources> offer(kTypes);
     for (std::size_t type = 0; type < kTypes; ++type) offer[type] = world_.list(type);
     carry_out(state_->on_offer(offer));
   }
@@ -160,7 +160,7 @@ class Conversation {
   void make_whole() {
     auto& clusters = world_.types[kClusters];
     for (auto& [name, route] : world_.types[kRoutes]) {
-      if (!clusters.contains(reference(*route.body)))
+      if (!clusters.contains(reference(*route->body)))
         route = World::resource(name, version_, "c0 " + std::to_string(version_));
     }
     std::erase_if(world_.types[kEndpoints], [&](const auto& item) { return !clusters.contains(item.first); });
@@ -173,7 +173,8 @@ class Conversation {
     ++version_;
     for (auto& type : world_.types) {
       for (auto& [name, resource] : type) {
-        if (is_bad(*resource.body)) resource = World::resource(name, version_, reference(*resource.body) + " repaired");
+        if (is_bad(*resource->body))
+          resource = World::resource(name, version_, reference(*resource->body) + " repaired");
       }
     }
     send_offer();
@@ -224,7 +225,7 @@ class Conversation {
     const Push push = std::move(to_envoy_.front());
     to_envoy_.pop_front();
     bool refused = false;
-    for (const auto& resource : push.resources) refused |= is_bad(*resource.body);
+    for (const auto& resource : push.resources) refused |= is_bad(*resource.body());
     check_useful(push);
     switch (push.type) {
       case kClusters: on_clusters(push); break;
@@ -248,15 +249,15 @@ class Conversation {
     if (push.resources.empty() && push.removed.empty()) return;
     if (encoding_ == Encoding::Delta) {
       for (const auto& resource : push.resources) {
-        const auto has = accepted_[push.type].find(resource.name);
-        const bool same = has != accepted_[push.type].end() && has->second == resource.version;
-        const bool uncertain = uncertain_[push.type].contains(resource.name);
-        ASSERT_TRUE(!same || uncertain) << "sent what Envoy has: " << resource.name;
+        const auto has = accepted_[push.type].find(resource.name());
+        const bool same = has != accepted_[push.type].end() && has->second == resource.version();
+        const bool uncertain = uncertain_[push.type].contains(resource.name());
+        ASSERT_TRUE(!same || uncertain) << "sent what Envoy has: " << resource.name();
       }
     }
     if (push.resources.size() == 1 && (encoding_ == Encoding::Delta || !kPlan[push.type].is_whole)) {
       const auto& only = push.resources[0];
-      ASSERT_FALSE(convicted_[push.type].contains({only.name, only.version})) << "sent again what was refused";
+      ASSERT_FALSE(convicted_[push.type].contains({only.name(), only.version()})) << "sent again what was refused";
     }
   }
 
@@ -266,14 +267,14 @@ class Conversation {
     auto& accepted = accepted_[push.type];
     for (const auto& resource : push.resources) {
       if (refused) {
-        uncertain_[push.type].insert(resource.name);
+        uncertain_[push.type].insert(resource.name());
       } else {
-        accepted[resource.name] = resource.version;
-        uncertain_[push.type].erase(resource.name);
+        accepted[resource.name()] = resource.version();
+        uncertain_[push.type].erase(resource.name());
       }
     }
     if (refused && push.resources.size() == 1 && push.removed.empty())
-      convicted_[push.type].insert({push.resources[0].name, push.resources[0].version});
+      convicted_[push.type].insert({push.resources[0].name(), push.resources[0].version()});
     if (!refused) {
       for (const auto& name : push.removed) accepted.erase(name);
       versions_[push.type] = push.version;
@@ -295,11 +296,11 @@ class Conversation {
   void on_clusters(const Push& push) {
     std::vector<std::string> come, gone;
     for (const auto& resource : push.resources) {
-      if (is_bad(*resource.body)) continue;  // the others are taken
-      if (clusters_.contains(resource.name) && clusters_[resource.name] == *resource.body) continue;
-      clusters_[resource.name] = *resource.body;
-      warming_.insert(resource.name);
-      if (names_[kEndpoints].insert(resource.name).second) come.push_back(resource.name);
+      if (is_bad(*resource.body())) continue;  // the others are taken
+      if (clusters_.contains(resource.name()) && clusters_[resource.name()] == *resource.body()) continue;
+      clusters_[resource.name()] = *resource.body();
+      warming_.insert(resource.name());
+      if (names_[kEndpoints].insert(resource.name()).second) come.push_back(resource.name());
     }
     for (const auto& name : gone_of(push, clusters_)) {
       ASSERT_FALSE(is_referred_to(name)) << "took away " << name << " while a route refers to it";
@@ -318,9 +319,9 @@ class Conversation {
   void on_endpoints(const Push& push, bool refused) {
     if (refused) return warming_.clear();  // nothing waits for what was wrong
     for (const auto& resource : push.resources) {
-      if (!clusters_.contains(resource.name)) continue;
-      endpoints_[resource.name] = *resource.body;
-      warming_.erase(resource.name);
+      if (!clusters_.contains(resource.name())) continue;
+      endpoints_[resource.name()] = *resource.body();
+      warming_.erase(resource.name());
     }
     for (const auto& name : push.removed) warming_.erase(name);  // it goes without, and keeps those that it has
   }
@@ -328,9 +329,9 @@ class Conversation {
   void on_listeners(const Push& push) {
     std::vector<std::string> come, gone;
     for (const auto& resource : push.resources) {
-      if (is_bad(*resource.body)) continue;
-      listeners_[resource.name] = *resource.body;
-      const auto route = reference(*resource.body);
+      if (is_bad(*resource.body())) continue;
+      listeners_[resource.name()] = *resource.body();
+      const auto route = reference(*resource.body());
       if (names_[kRoutes].insert(route).second) come.push_back(route);
     }
     for (const auto& name : gone_of(push, listeners_)) {
@@ -348,13 +349,13 @@ class Conversation {
   void on_routes(const Push& push, bool refused) {
     if (refused) return;
     for (const auto& resource : push.resources) {
-      if (!names_[kRoutes].contains(resource.name)) continue;
-      const auto cluster = reference(*resource.body);
+      if (!names_[kRoutes].contains(resource.name())) continue;
+      const auto cluster = reference(*resource.body());
       // A cluster that was refused may be missing; else it must be there, with endpoints, before traffic goes to it.
       if (refusals == 0) {
         ASSERT_TRUE(clusters_.contains(cluster) && endpoints_.contains(cluster)) << "a route came before " << cluster;
       }
-      routes_[resource.name] = *resource.body;
+      routes_[resource.name()] = *resource.body();
     }
   }
 
@@ -367,7 +368,7 @@ class Conversation {
       return gone;
     }
     std::set<std::string> named;
-    for (const auto& resource : push.resources) named.insert(resource.name);
+    for (const auto& resource : push.resources) named.insert(resource.name());
     std::vector<std::string> gone;
     for (const auto& [name, _] : present) {
       if (!named.contains(name)) gone.push_back(name);
@@ -389,7 +390,7 @@ class Conversation {
       return unknown_.contains(item.first) && !world_.types[type].contains(item.first);
     });
     Content should;
-    for (const auto& [name, resource] : world_.types[type]) should[name] = *resource.body;
+    for (const auto& [name, resource] : world_.types[type]) should[name] = *resource->body;
     ASSERT_EQ(has, should);
   }
 

@@ -142,8 +142,8 @@ class DataplaneServerTest : public testing::Test {
     Offer offer{.number = 1, .resources = {}};
     google::protobuf::Any any;
     any.set_type_url(type_url(XdsType::Cluster));
-    offer.resources[XdsType::Cluster] = std::make_shared<const std::vector<NamedResource>>(
-        std::vector<NamedResource>{{name, version, make_bytes(any.SerializeAsString())}});
+    offer.resources[XdsType::Cluster] = std::make_shared<const NamedResourceList>(
+        NamedResourceList{make_named(name, version, make_bytes(any.SerializeAsString()))});
     server->ads().offer(sink.newest, std::move(offer));
   }
 

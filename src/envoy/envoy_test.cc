@@ -25,19 +25,19 @@ using ::testing::Not;
 }
 
 TEST(Packing, GivesTheSameBytesForTheSameContent) {
-  const NamedResource once = make_resource("a", listener_with_many_tags());
-  const NamedResource again = make_resource("a", listener_with_many_tags());
+  const NamedResourcePtr once = make_resource("a", listener_with_many_tags());
+  const NamedResourcePtr again = make_resource("a", listener_with_many_tags());
 
-  EXPECT_EQ(*once.body, *again.body);
-  EXPECT_EQ(once.version, again.version);
-  EXPECT_EQ(once.version.size(), 15U);
+  EXPECT_EQ(*once->body, *again->body);
+  EXPECT_EQ(once->version, again->version);
+  EXPECT_EQ(once->version.size(), 15U);
 }
 
 TEST(Packing, GivesAnotherVersionForOtherContent) {
   auto changed = listener_with_many_tags();
   changed.set_name("x");
 
-  EXPECT_NE(make_resource("a", changed).version, make_resource("a", listener_with_many_tags()).version);
+  EXPECT_NE(make_resource("a", changed)->version, make_resource("a", listener_with_many_tags())->version);
 }
 
 TEST(Packing, WritesWhatAnAnyWouldWrite) {
@@ -48,7 +48,7 @@ TEST(Packing, WritesWhatAnAnyWouldWrite) {
     any.set_type_url("type.googleapis.com/envoy.config.listener.v3.Listener");
     any.set_value(listener.SerializeAsString());
 
-    EXPECT_EQ(*make_resource("a", listener).body, any.SerializeAsString());
+    EXPECT_EQ(*make_resource("a", listener)->body, any.SerializeAsString());
   }
 }
 
@@ -58,7 +58,7 @@ TEST(Packing, PrintsWhatIsInsideAnAny) {
   http.set_stat_prefix("backend");
   pack_any(http, *listener.add_filter_chains()->add_filters()->mutable_typed_config());
 
-  const auto json = resource_to_json(*make_resource("a", listener).body);
+  const auto json = resource_to_json(*make_resource("a", listener)->body);
 
   ASSERT_TRUE(json.has_value());
   EXPECT_THAT(*json, HasSubstr(R"("statPrefix":"backend")"));
@@ -93,10 +93,10 @@ TEST(Draft, SealsResourcesInTheOrderOfTheirNames) {
     draft.add_listener({.shell = draft.make<proto::Listener>()}).shell->set_name(name);
   }
 
-  const NamedResources sealed = draft.seal_listeners();
+  const NamedResourceList sealed = draft.seal_listeners();
 
-  EXPECT_EQ(sealed->at(0).name, "a");
-  EXPECT_EQ(sealed->at(1).name, "b");
+  EXPECT_EQ(sealed.at(0)->name, "a");
+  EXPECT_EQ(sealed.at(1)->name, "b");
 }
 
 TEST(Names, PutIpv6AddressesInBrackets) {

@@ -76,11 +76,11 @@ void pack_any(const google::protobuf::Message& message, google::protobuf::Any& i
   write_deterministically(message, value.data(), value.size());
 }
 
-NamedResource make_resource(std::string name, const google::protobuf::Message& message) {
+NamedResourcePtr make_resource(std::string name, const google::protobuf::Message& message, std::string version) {
   made.fetch_add(1, std::memory_order_relaxed);
   std::string bytes = serialize_as_any(message);
-  std::string version = version_of(bytes);
-  return {std::move(name), std::move(version), make_bytes(std::move(bytes))};
+  if (version.empty()) version = version_of(bytes);
+  return make_named(std::move(name), std::move(version), make_bytes(std::move(bytes)));
 }
 
 std::uint64_t resources_made() { return made.load(std::memory_order_relaxed); }

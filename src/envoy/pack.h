@@ -24,8 +24,8 @@ std::string serialize(const google::protobuf::Message& message);
 // Any's own PackFrom writes maps in any order; this one does not.
 void pack_any(const google::protobuf::Message& message, google::protobuf::Any& into);
 
-// A resource as discovery sends it: the body is a serialised Any.
-NamedResource make_resource(std::string name, const google::protobuf::Message& message);
+// A resource as discovery sends it: the body is a serialised Any. Without a version it gets that of its bytes.
+NamedResourcePtr make_resource(std::string name, const google::protobuf::Message& message, std::string version = {});
 
 // How many resources this process has made so far: what a change costs can be counted.
 std::uint64_t resources_made();

@@ -43,7 +43,7 @@ void seal_chain(const Chain& chain, proto::FilterChain& sealed) {
   }
 }
 
-NamedResource seal(const ListenerDraft& draft) {
+NamedResourcePtr seal(const ListenerDraft& draft) {
   draft.shell->clear_filter_chains();
   draft.shell->clear_listener_filters();
   for (const Chain& chain : draft.chains) {
@@ -60,7 +60,7 @@ NamedResource seal(const ListenerDraft& draft) {
   return make_resource(draft.shell->name(), *draft.shell);
 }
 
-NamedResource seal(const ClusterDraft& draft) {
+NamedResourcePtr seal(const ClusterDraft& draft) {
   if (draft.http != nullptr) {
     pack_any(
         *draft.http,
@@ -71,11 +71,11 @@ NamedResource seal(const ClusterDraft& draft) {
 }
 
 template <class Drafts>
-ResourceSet::Sealed seal_all(const Drafts& drafts) {
-  auto sealed = std::make_shared<std::vector<NamedResource>>();
-  sealed->reserve(drafts.size());
-  for (const auto& draft : drafts) sealed->push_back(seal(draft));
-  std::sort(sealed->begin(), sealed->end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+NamedResourceList seal_all(const Drafts& drafts) {
+  NamedResourceList sealed;
+  sealed.reserve(drafts.size());
+  for (const auto& draft : drafts) sealed.push_back(seal(draft));
+  std::ranges::sort(sealed, {}, name_of_resource);
   return sealed;
 }
 
@@ -121,9 +121,9 @@ ClusterDraft* ResourceSet::find_cluster(std::string_view name) {
   return nullptr;
 }
 
-ResourceSet::Sealed ResourceSet::seal_listeners() { return seal_all(listeners_); }
+NamedResourceList ResourceSet::seal_listeners() { return seal_all(listeners_); }
 
-ResourceSet::Sealed ResourceSet::seal_clusters() { return seal_all(clusters_); }
+NamedResourceList ResourceSet::seal_clusters() { return seal_all(clusters_); }
 
 google::protobuf::Message* ResourceSet::new_message(const google::protobuf::Message& prototype) {
   return prototype.New(arena_.get());

@@ -124,10 +124,9 @@ class ResourceSet {
     return static_cast<T*>(new_message(T::default_instance()));
   }
 
-  // The finished resources, in the order of their names. Nobody else has them yet.
-  using Sealed = std::shared_ptr<std::vector<NamedResource>>;
-  Sealed seal_listeners();
-  Sealed seal_clusters();
+  // The finished resources, in the order of their names.
+  NamedResourceList seal_listeners();
+  NamedResourceList seal_clusters();
 
  private:
   google::protobuf::Message* new_message(const google::protobuf::Message& prototype);

@@ -8,17 +8,16 @@ namespace mesh::envoy {
 
 using TlsSecret = ::envoy::extensions::transport_sockets::tls::v3::Secret;
 
-NamedResource identity_secret(const std::string& name, const std::string& certificate_pem, const Secret& key_pem) {
+NamedResourcePtr identity_secret(const std::string& name, const std::string& certificate_pem, const Secret& key_pem) {
   TlsSecret secret;
   secret.set_name(name);
   secret.mutable_tls_certificate()->mutable_certificate_chain()->set_inline_bytes(certificate_pem);
   secret.mutable_tls_certificate()->mutable_private_key()->set_inline_bytes(key_pem.reveal());
-  NamedResource out = make_resource(name, secret);
-  out.version = version_of(certificate_pem);  // a key belongs to its certificate, and is not to be told by a hash
-  return out;
+  // A key belongs to its certificate, and is not to be told by a hash.
+  return make_resource(name, secret, version_of(certificate_pem));
 }
 
-NamedResource trust_secret(const std::string& name, const std::string& roots_pem) {
+NamedResourcePtr trust_secret(const std::string& name, const std::string& roots_pem) {
   TlsSecret secret;
   secret.set_name(name);
   secret.mutable_validation_context()->mutable_trusted_ca()->set_inline_bytes(roots_pem);

@@ -9,9 +9,9 @@
 namespace mesh::envoy {
 
 // A certificate with its key. The version tells contents apart without telling anything of the key.
-NamedResource identity_secret(const std::string& name, const std::string& certificate_pem, const Secret& key_pem);
+NamedResourcePtr identity_secret(const std::string& name, const std::string& certificate_pem, const Secret& key_pem);
 
 // The roots that peers are verified against; may be several.
-NamedResource trust_secret(const std::string& name, const std::string& roots_pem);
+NamedResourcePtr trust_secret(const std::string& name, const std::string& roots_pem);
 
 }  // namespace mesh::envoy

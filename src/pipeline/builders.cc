@@ -11,7 +11,7 @@ namespace {
 // The same content: keep the old object, so that streams see at once that nothing is new.
 bool keep_if_same(NamedResources& fresh, const NamedResources& old) {
   if (fresh == old) return true;
-  if (!fresh || !old || *fresh != *old) return false;
+  if (!fresh || !old || !is_same(*fresh, *old)) return false;
   fresh = old;
   return true;
 }
@@ -25,15 +25,15 @@ bool keep_what_is_same(ProxyConfig& fresh, const ProxyConfig& old) {
 }
 
 Offer offer_of(const Built& built) {
-  static const auto nothing = std::make_shared<const std::vector<NamedResource>>();
+  static const auto nothing = std::make_shared<const NamedResourceList>();
   const auto or_nothing = [](const NamedResources& resources) { return resources ? resources : nothing; };
   Offer out;
   out.number = built.number;
-  out.resources = {{XdsType::Cluster, or_nothing(built.config->clusters)},
-                   {XdsType::Endpoint, or_nothing(built.config->endpoints)},
-                   {XdsType::Listener, or_nothing(built.config->listeners)},
-                   {XdsType::Route, or_nothing(built.config->routes)},
-                   {XdsType::Secret, or_nothing(built.secrets)}};
+  out.resources[XdsType::Cluster] = or_nothing(built.config->clusters);
+  out.resources[XdsType::Endpoint] = or_nothing(built.config->endpoints);
+  out.resources[XdsType::Listener] = or_nothing(built.config->listeners);
+  out.resources[XdsType::Route] = or_nothing(built.config->routes);
+  out.resources[XdsType::Secret] = or_nothing(built.secrets);
   return out;
 }
 

@@ -48,8 +48,8 @@ std::string Certificates::MeshState::trusted_pem() const {
   return out + also_trusted;
 }
 
-NamedResource Certificates::MeshState::trust(const std::string& name) {
-  if (trust_generation_ != generation || trust_.name != name) {
+NamedResourcePtr Certificates::MeshState::trust(const std::string& name) {
+  if (trust_ == nullptr || trust_generation_ != generation || trust_->name != name) {
     trust_ = envoy::trust_secret(name, trusted_pem());
     trust_generation_ = generation;
   }
@@ -140,7 +140,7 @@ bool Certificates::is_rotating(const std::string& mesh) const {
 
 Result<Certificates::Bundle> Certificates::bundle_for(const MeshSnapshot& mesh, const Resource& dataplane,
                                                       const std::vector<SecretRef>& wanted) {
-  static const auto nothing = std::make_shared<const std::vector<NamedResource>>();
+  static const auto nothing = std::make_shared<const NamedResourceList>();
   Bundle out;
   if (wanted.empty()) {
     out.resources = nothing;
@@ -151,31 +151,30 @@ Result<Certificates::Bundle> Certificates::bundle_for(const MeshSnapshot& mesh, 
   if (found == meshes_.end() || !found->second.issuer)
     return error(ErrorKind::Unavailable, "the CA of mesh \"" + mesh.name + "\" is not usable");
   MeshState& state = found->second;
-  auto resources = std::make_shared<std::vector<NamedResource>>();
+  auto resources = std::make_shared<NamedResourceList>();
   for (const SecretRef& ref : wanted) {
     if (ref.what == SecretRef::What::MeshCa) {
       resources->push_back(state.trust(ref.name));
     } else {
-      MESH_TRY(NamedResource identity, identity_for(state, dataplane, ref.name, out.certificate));
+      MESH_TRY(NamedResourcePtr identity, identity_for(state, dataplane, ref.name, out.certificate));
       resources->push_back(std::move(identity));
     }
   }
-  std::sort(resources->begin(), resources->end(),
-            [](const NamedResource& a, const NamedResource& b) { return a.name < b.name; });
+  std::ranges::sort(*resources, {}, name_of_resource);
   out.resources = std::move(resources);
   out.generation = state.generation;
   return out;
 }
 
-Result<NamedResource> Certificates::identity_for(const MeshState& state, const Resource& dataplane,
-                                                 const std::string& name, std::optional<ProxyCertificate>& made) {
+Result<NamedResourcePtr> Certificates::identity_for(const MeshState& state, const Resource& dataplane,
+                                                    const std::string& name, std::optional<ProxyCertificate>& made) {
   const Issuer& issuer = *state.issuer;
   const ProxyId proxy{dataplane.key.mesh, dataplane.key.name};
   std::vector<std::string> uris = identity_uris(proxy.mesh, dataplane.spec_as<Dataplane>());
   const SystemTime now = clock_.now();
   Identity& known = identities_[proxy];
-  if (known.resource.name == name && known.authority == issuer.authority->id() && known.uris == uris &&
-      known.valid_for == issuer.valid_for && now < known.renew_at)
+  if (known.resource != nullptr && known.resource->name == name && known.authority == issuer.authority->id() &&
+      known.uris == uris && known.valid_for == issuer.valid_for && now < known.renew_at)
     return known.resource;
 
   CertificateRequest request;

@@ -75,10 +75,10 @@ class Certificates {
 
     std::string trusted_pem() const;
     // The same for all proxies of the mesh: made once.
-    NamedResource trust(const std::string& name);
+    NamedResourcePtr trust(const std::string& name);
 
    private:
-    NamedResource trust_;
+    NamedResourcePtr trust_;
     std::uint64_t trust_generation_ = 0;
   };
   struct Identity {
@@ -86,12 +86,12 @@ class Certificates {
     std::string authority;
     Duration valid_for{};
     SystemTime renew_at{};
-    NamedResource resource;
+    NamedResourcePtr resource;
   };
 
   bool take_over(MeshState& state, Issuer issuer, bool in_use);
-  Result<NamedResource> identity_for(const MeshState& state, const Resource& dataplane, const std::string& name,
-                                     std::optional<ProxyCertificate>& made);
+  Result<NamedResourcePtr> identity_for(const MeshState& state, const Resource& dataplane, const std::string& name,
+                                        std::optional<ProxyCertificate>& made);
 
   const SecretSource& secrets_;
   const Clock& clock_;

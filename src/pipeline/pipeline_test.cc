@@ -20,8 +20,8 @@ constexpr const char* kBindsOutbounds = R"({"features": ["feature-bind-outbounds
 const Kind kTimeout{.name = "MeshTimeout", .path = "meshtimeouts", .is_policy = true};
 
 NamedResources resources(std::vector<std::pair<std::string, std::string>> names_and_content) {
-  auto out = std::make_shared<std::vector<NamedResource>>();
-  for (auto& [name, content] : names_and_content) out->push_back({name, content, make_bytes(content)});
+  auto out = std::make_shared<NamedResourceList>();
+  for (auto& [name, content] : names_and_content) out->push_back(make_named(name, content, make_bytes(content)));
   return out;
 }
 
@@ -156,8 +156,8 @@ class PipelineTest : public testing::Test {
   }
   std::set<StreamId> take_offered() { return std::exchange(offered, {}); }
   std::string content(StreamId stream, XdsType type, const std::string& name) {
-    for (const NamedResource& resource : *latest[stream].resources.at(type))
-      if (resource.name == name) return *resource.body;
+    for (const NamedResourcePtr& resource : *latest[stream].resources[type])
+      if (resource->name == name) return *resource->body;
     return "(none)";
   }
 
@@ -255,11 +255,11 @@ TEST_F(PipelineTest, AProxyThatComesBackIsOfferedTheSameBytes) {
   write_mesh();
   write_dataplane("web-1", "web");
   const StreamId first = connect("web-1");
-  const Offer before = latest[first];
+  Offer before = latest[first];
   pipeline->ads_sink().on_disconnected(first);
   step();
   const StreamId second = connect("web-1");
-  EXPECT_EQ(latest[second].resources.at(XdsType::Listener), before.resources.at(XdsType::Listener));
+  EXPECT_EQ(latest[second].resources[XdsType::Listener], before.resources[XdsType::Listener]);
   EXPECT_EQ(latest[second].number, before.number);
 }
 

@@ -40,12 +40,12 @@ std::vector<std::string> names(Bytes& bytes) {
 }
 
 mesh::NamedResources resources(Bytes& bytes) {
-  std::vector<mesh::NamedResource> list;
+  mesh::NamedResourceList list;
   for (char name = 'a'; name < 'e'; ++name) {
     if (const unsigned version = bytes.next(4); version > 0)
-      list.push_back({std::string(1, name), std::to_string(version), mesh::make_bytes("body")});
+      list.push_back(mesh::make_named(std::string(1, name), std::to_string(version), mesh::make_bytes("body")));
   }
-  return std::make_shared<const std::vector<mesh::NamedResource>>(std::move(list));
+  return std::make_shared<const mesh::NamedResourceList>(std::move(list));
 }
 
 class Stream {
@@ -55,7 +55,11 @@ class Stream {
   void event(Bytes& bytes) {
     const std::size_t type = bytes.next(static_cast<unsigned>(mesh::kXdsPlan.size()));
     switch (bytes.next(6)) {
-      case 0: return take(state_.on_offer({{type, resources(bytes)}}));
+      case 0: {
+        std::vector<mesh::NamedResources> offer(type + 1);
+        offer[type] = resources(bytes);
+        return take(state_.on_offer(offer));
+      }
       case 1: return take(state_.set_paused(bytes.next(2) == 0));
       case 2: return take(state_.set_removals_held(bytes.next(2) == 0));
       default: return request(type, bytes);
@@ -87,7 +91,7 @@ class Stream {
         require(in_flight_.insert(push->type).second);  // one push in flight per type
         std::set<std::string> seen;
         for (const auto& resource : push->resources)
-          require(resource.body && !resource.version.empty() && seen.insert(resource.name).second);
+          require(resource.body() && !resource.version().empty() && seen.insert(resource.name()).second);
         for (const auto& name : push->removed) require(seen.insert(name).second);
         require(push->removed.empty() || encoding_ == Encoding::Delta);
         nonces_[push->type] = push->nonce;
